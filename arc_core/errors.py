@@ -1,0 +1,78 @@
+"""Every exception ARC raises on purpose.
+
+ArcError                    exit 1
+├── BadInput                exit 2: the user can mend it, and the message says how
+│   ├── SettingsError       an ARC_… environment variable
+│   ├── ConfigError         a Hydra override or config file
+│   ├── SpecError           an experiment that breaks a safety limit
+│   ├── DatasetError        a file of the dataset
+│   └── StoreError          the database: unreachable, or written by a newer ARC
+├── ExperimentFailed        one experiment ended without a result; the cycle goes on
+├── OutOfTime               one experiment was stopped by the cycle's deadline; it can be resumed
+└── CycleBusy               another process runs a cycle in the same ARC home
+"""
+
+
+class ArcError(Exception):
+    """Root of the tree."""
+
+    exit_code = 1
+
+
+class BadInput(ArcError):
+    """Something the user gave is wrong: says what, where, got, expected, and the cure."""
+
+    exit_code = 2
+
+    def __init__(
+        self, what: str, *, where: object = None, got: object = None, expected: str | None = None, cure: str
+    ) -> None:
+        self.what, self.where, self.got, self.expected, self.cure = what, where, got, expected, cure
+        parts = [f"{where}: {what}" if where is not None else what]
+        if got is not None:
+            parts.append(f"got {got!r}" if not isinstance(got, str) else f"got {got}")
+        if expected is not None:
+            parts.append(f"expected {expected}")
+        super().__init__("; ".join(parts) + f". {cure}")
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        # Keyword-only arguments are lost by the default reduction, and Prefect pickles exceptions.
+        return _rebuild, (type(self), self.what, self.where, self.got, self.expected, self.cure)
+
+
+def _rebuild(
+    kind: type[BadInput], what: str, where: object, got: object, expected: str | None, cure: str
+) -> BadInput:
+    return kind(what, where=where, got=got, expected=expected, cure=cure)
+
+
+class SettingsError(BadInput):
+    pass
+
+
+class ConfigError(BadInput):
+    pass
+
+
+class SpecError(BadInput):
+    pass
+
+
+class DatasetError(BadInput):
+    pass
+
+
+class StoreError(BadInput):
+    pass
+
+
+class ExperimentFailed(ArcError):
+    """An experiment ended without a result; the text is the recorded reason."""
+
+
+class OutOfTime(ArcError):
+    """An experiment was stopped by the deadline; what its folds had finished is kept."""
+
+
+class CycleBusy(ArcError):
+    """The ARC home is in use by another cycle."""

@@ -1,0 +1,179 @@
+"""What the board's roles hand to each other: one record per arrow of the cycle."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from arc_core.experiments.limits import Violation
+from arc_core.experiments.metric import Estimate
+from arc_core.experiments.result import Result
+from arc_core.experiments.spec import ExperimentSpec, Value
+from arc_core.record import Record
+
+Role = Literal[
+    "historian",
+    "director",
+    "architect",
+    "explorer",
+    "parameter_scientist",
+    "critic",
+    "critic_secondary",
+    "supervisor",
+    "executor",
+]
+Mode = Literal["explore", "exploit", "recover"]
+Category = Literal["exploit", "explore", "wildcat"]
+Stance = Literal["approve", "revise", "reject"]
+Risk = Literal["low", "medium", "high", "critical"]
+
+
+class Outcome(Record):
+    """One past experiment as the board sees it. `result` is None while it runs and when it failed."""
+
+    experiment_id: str
+    cycle: int
+    spec: ExperimentSpec
+    status: Literal["approved", "running", "finished", "failed", "stopped"]
+    reason: str = ""
+    result: Result | None = None
+
+
+class Lesson(Record):
+    """A statement about past experiments, and the experiments it rests on."""
+
+    text: str
+    experiment_ids: tuple[str, ...] = Field(min_length=1)
+
+
+class Trends(Record):
+    cycles_without_improvement: int
+    consecutive_regressions: int
+
+
+class History(Record):
+    """The historian's digest of everything tried in this study."""
+
+    total_cycles: int
+    total_experiments: int
+    best: dict[str, Estimate]
+    best_by_cycle: tuple[float, ...] = Field((), description="best primary value of each finished cycle")
+    recent_experiments: tuple[Outcome, ...] = Field((), max_length=50)
+    failed_configs: tuple[str, ...] = Field((), description="spec ids")
+    successful_patterns: tuple[Lesson, ...] = ()
+    trends: Trends
+    lessons: tuple[Lesson, ...] = ()
+
+
+class Budget(Record):
+    """How many proposals of each category a cycle takes."""
+
+    exploit: int = Field(ge=0)
+    explore: int = Field(ge=0)
+    wildcat: int = Field(ge=0)
+
+
+class Directive(Record):
+    """What the director wants from this cycle."""
+
+    mode: Mode
+    objective: str
+    budget: Budget
+    focus_axes: tuple[str, ...] = ()
+    forbidden_axes: tuple[str, ...] = ()
+    notes: str = ""
+
+
+class Proposal(Record):
+    """A change to a parent spec, with the reason for it and what it should bring."""
+
+    id: str
+    proposer: Role
+    category: Category
+    name: str
+    hypothesis: str
+    justification: str
+    parent_id: str | None = Field(
+        description="experiment whose spec is changed; None: the configured baseline"
+    )
+    changes: dict[str, Value]
+    spec: ExperimentSpec
+    predicted: Estimate | None = Field(None, description="of the primary metric")
+    rests_on: tuple[str, ...] = Field((), description="experiments the proposal learned from")
+    strategy: str = ""
+
+
+class Review(Record):
+    """A critic's judgement of one proposal."""
+
+    proposal_id: str
+    reviewer: Literal["critic", "critic_secondary"]
+    decision: Stance
+    confidence: float = Field(ge=0, le=1)
+    risk: Risk
+    reasons: tuple[str, ...]
+    suggested_changes: dict[str, Value] = {}
+
+
+class Ruling(Record):
+    """The supervisor's word on one proposal; a reject is a veto."""
+
+    proposal_id: str
+    decision: Stance
+    violations: tuple[Violation, ...] = ()
+    overrides_consensus: bool = False
+    reasons: tuple[str, ...]
+
+
+class Compiled(Record):
+    """What compiling a proposal to a training plan showed. `error`: why it does not compile."""
+
+    proposal_id: str
+    parameters: int = 0
+    memory_mib: float = 0
+    seconds: float = 0
+    error: str | None = None
+
+
+class Feasibility(Record):
+    """The executor's check: does the spec compile to a training that fits, and what would it cost."""
+
+    proposal_id: str
+    runs: bool
+    seconds: float
+    memory_mib: float
+    reasons: tuple[str, ...]
+
+
+class Vote(Record):
+    """One role's stance on one proposal."""
+
+    role: Role
+    stance: Stance | Literal["abstain"]
+    weight: float = Field(gt=0)
+    confidence: float = Field(ge=0, le=1)
+    reasons: tuple[str, ...] = ()
+
+
+class Tally(Record):
+    """What the votes on one proposal add up to."""
+
+    stance: Stance
+    score: float = Field(description="Σ sign·weight·confidence / Σ weight·confidence, from −1 to 1")
+    entropy_bits: float
+    agreement: float = Field(description="weight share of the commonest stance")
+    controversial: bool
+    strategy: str
+    reason: str
+
+
+class Decision(Record):
+    """What becomes of one proposal: what the vote and the supervisor decide is what runs."""
+
+    proposal_id: str
+    outcome: Stance
+    selected: bool = Field(description="approved, and within the cycle's budget: it runs")
+    tally: Tally
+    votes: tuple[Vote, ...]
+    ruling: Ruling
+    feasibility: Feasibility
+    reason: str

@@ -1,0 +1,78 @@
+"""What a finished experiment leaves behind, and what the gate says of it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from arc_core.experiments.metric import Estimate
+from arc_core.record import Record
+
+
+class Case(Record):
+    """One patient image, measured while it was held out. None: not defined for the task or the data."""
+
+    image_id: str
+    patient_id: str
+    fold: int
+    label: int | None = None
+    probability: float | None = None
+    disc_dice: float | None = None
+    cup_dice: float | None = None
+    vcdr: float | None = None
+    vcdr_reference: float | None = None
+
+    @property
+    def mean_dice(self) -> float | None:
+        if self.disc_dice is None or self.cup_dice is None:
+            return None
+        return (self.disc_dice + self.cup_dice) / 2
+
+    @property
+    def vcdr_error(self) -> float | None:
+        if self.vcdr is None or self.vcdr_reference is None:
+            return None
+        return abs(self.vcdr - self.vcdr_reference)
+
+
+class VcdrModel(Record):
+    """P(glaucoma) = σ(intercept + slope · vCDR), fitted on out-of-fold predictions."""
+
+    intercept: float
+    slope: float
+
+
+class Point(Record):
+    """One point of a learning curve. The held-out loss is watched, never selected on."""
+
+    fold: int
+    epoch: int
+    train_loss: float
+    held_out_loss: float | None = None
+
+
+class Result(Record):
+    """The measured outcome of one experiment over all its folds."""
+
+    metrics: dict[str, Estimate]
+    folds: int
+    vcdr_model: VcdrModel | None = None
+    curve: tuple[Point, ...] = ()
+    device: str
+    train_s: float = Field(description="time in training steps, over all folds")
+    total_s: float = Field(description="time from the worker's start to its end")
+    images: int = Field(description="training images seen, over all folds and epochs")
+    work_gflop: float = Field(description="arithmetic of the training, from the cost table")
+    peak_memory_mib: float
+    files: dict[str, str] = Field(description="path under the run folder → SHA-256")
+
+
+class Verdict(Record):
+    """The gate's answer on one challenger."""
+
+    experiment_id: str
+    outcome: Literal["baseline", "promote", "reject", "inconclusive"]
+    metric: str
+    champion_id: str | None = Field(description="the champion it was compared with")
+    effect: Estimate | None = Field(None, description="paired gain over that champion, positive is better")
+    comparisons: int = Field(description="comparisons made in this study so far, this one included")
+    reason: str

@@ -1,0 +1,25 @@
+"""Canonical JSON (RFC 8785) and the hashes made from it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import rfc8785
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+
+def canonical_json(value: Json) -> bytes:
+    """One byte string per value, whatever the order of its keys."""
+    return rfc8785.dumps(value)  # type: ignore[arg-type]  # its own Json alias wants dict and list
+
+
+def sha256_of(value: Json) -> str:
+    """Hex SHA-256 of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

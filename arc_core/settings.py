@@ -1,0 +1,101 @@
+"""What belongs to the machine: paths, secrets, time-outs, GPUs. The science lives in `configs/`."""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from arc_core.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Read from the environment (prefix `ARC_`) and from `.env`; the environment wins."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ARC_", env_file=".env", extra="ignore", frozen=True, validate_default=True
+    )
+
+    home: Path = Field(Path(".arc"), description="where the store, the runs and the reports lie")
+    database_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the store; default: SQLite in ARC_HOME"
+    )
+
+    llm_timeout: int = Field(120, ge=10, le=600, description="seconds an LLM may take, but for the historian")
+    historian_timeout: int = Field(600, ge=60, le=1800, description="seconds the historian's LLM may take")
+    llm_max_retries: int = Field(3, ge=0, le=10, description="retries after a time-out")
+    llm_retry_delay: float = Field(2.0, gt=0, le=60, description="first delay in seconds; doubles each time")
+
+    min_epochs: int = Field(3, ge=1, le=100, description="fewest epochs the board may propose")
+    default_epochs: int = Field(5, ge=1, le=100, description="epochs where the config leaves them open")
+    base_batch_size: int = Field(16, ge=1, le=256, description="batch where the config leaves it open")
+    batch_size_per_gpu: int = Field(16, ge=1, le=128, description="largest micro-batch put on one device")
+
+    training_gpus: tuple[Annotated[int, Field(ge=0)], ...] = Field((0, 1), description="indices for training")
+    inference_gpu: int = Field(2, ge=0, description="index reserved for the LLM; training never takes it")
+    max_concurrent_jobs: int = Field(3, ge=1, le=64, description="experiments that train at once")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.min_epochs > self.default_epochs:
+            raise ValueError(
+                f"ARC_MIN_EPOCHS is {self.min_epochs}, over ARC_DEFAULT_EPOCHS, {self.default_epochs}"
+            )
+        if self.inference_gpu in self.training_gpus:
+            raise ValueError(
+                f"ARC_INFERENCE_GPU {self.inference_gpu} is also in ARC_TRAINING_GPUS {list(self.training_gpus)}"
+            )
+        return self
+
+    @property
+    def store_url(self) -> str:
+        """The store's SQLAlchemy URL, in the clear."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home.resolve() / 'arc.db'}"
+
+    @property
+    def runs(self) -> Path:
+        """Where each experiment has a folder of its own."""
+        return self.home.resolve() / "runs"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment; SettingsError names the variable, its value and its range."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(["ARC", *(str(part).upper() for part in first["loc"][:1])])
+        raise SettingsError(
+            first["msg"].removeprefix("Value error, "),
+            where=name if first["loc"] else None,
+            got=repr(first["input"]) if first["loc"] else None,
+            expected=_allowed(first["loc"]),
+            cure="Change it in the environment or in .env; .env.example lists every variable.",
+        ) from None
+    except Exception as error:  # pydantic-settings wraps a JSON error of a list in its own type
+        raise SettingsError(
+            str(error), cure="Lists are written as JSON, for example ARC_TRAINING_GPUS='[0, 1]'."
+        ) from None
+
+
+def _allowed(loc: tuple[int | str, ...]) -> str | None:
+    field = Settings.model_fields.get(str(loc[0])) if loc else None
+    if field is None:
+        return None
+    bounds = {
+        name: getattr(m, name) for m in field.metadata for name in ("gt", "ge", "le") if hasattr(m, name)
+    }
+    low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le")
+    kind = getattr(field.annotation, "__name__", str(field.annotation))
+    if low is None:
+        return kind
+    return f"{kind} from {low} to {high}" if high is not None else f"{kind} of at least {low}"
+
+
+@cache
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return load_settings()
