@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from arc_core.errors import SettingsError
 
@@ -44,7 +45,8 @@ class Settings(BaseSettings):
             )
         if self.inference_gpu in self.training_gpus:
             raise ValueError(
-                f"ARC_INFERENCE_GPU {self.inference_gpu} is also in ARC_TRAINING_GPUS {list(self.training_gpus)}"
+                f"ARC_INFERENCE_GPU {self.inference_gpu} is also one of ARC_TRAINING_GPUS "
+                f"{list(self.training_gpus)}"
             )
         return self
 
@@ -75,7 +77,7 @@ def load_settings(**overrides: Any) -> Settings:
             expected=_allowed(first["loc"]),
             cure="Change it in the environment or in .env; .env.example lists every variable.",
         ) from None
-    except Exception as error:  # pydantic-settings wraps a JSON error of a list in its own type
+    except UnreadableVariable as error:  # a list that is not JSON
         raise SettingsError(
             str(error), cure="Lists are written as JSON, for example ARC_TRAINING_GPUS='[0, 1]'."
         ) from None

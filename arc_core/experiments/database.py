@@ -1,0 +1,134 @@
+"""The connection to the store: SQLite in WAL mode or PostgreSQL, with its schema version checked."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    NoSuchModuleError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+
+from arc_core.errors import StoreError
+from arc_core.experiments import tables
+
+BUSY_TIMEOUT_S = 60
+
+
+class Database:
+    """`read` sees committed rows; `write` is one transaction that commits or leaves no trace."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self._sqlite = self.url.get_backend_name() == "sqlite"
+        if self._sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        with self._clear_errors():
+            self._engine = self._make_engine()
+            self._prepare_schema()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self._clear_errors(), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with self._clear_errors(), self._engine.begin() as connection:
+            yield connection
+
+    def copy_to(self, other: "Database") -> None:
+        """Copy every row into an empty database."""
+        with self.read() as source, other.write() as target:
+            for table in tables.metadata.sorted_tables:
+                rows = [dict(row._mapping) for row in source.execute(select(table))]
+                if rows and table is not tables.schema:
+                    target.execute(insert(table), rows)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _make_engine(self) -> Engine:
+        if not self._sqlite:
+            return create_engine(self.url, pool_pre_ping=True)
+        engine = create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+
+    def _prepare_schema(self) -> None:
+        with self.write() as connection:
+            if not inspect(connection).has_table("arc_schema"):
+                self._create(connection)
+        with self.read() as connection:
+            version = connection.scalar(select(tables.schema.c.version))
+        if version is None or version > tables.SCHEMA_VERSION:
+            raise StoreError(
+                "the store was written by a newer ARC",
+                where=self,
+                got=f"schema version {version}",
+                expected=f"at most {tables.SCHEMA_VERSION}",
+                cure="Update ARC, or choose another store with ARC_HOME or ARC_DATABASE_URL.",
+            )
+
+    def _create(self, connection: Connection) -> None:
+        try:
+            tables.metadata.create_all(connection)
+            connection.execute(insert(tables.schema).values(version=tables.SCHEMA_VERSION))
+        except IntegrityError:  # PostgreSQL: another process created the tables meanwhile
+            connection.rollback()
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            if isinstance(error, (IntegrityError, ProgrammingError, DataError)):
+                raise  # a fault of ours, not of the database's
+            raise StoreError(
+                f"the store can't be used: {_first_line(error.orig)}",
+                where=self,
+                cure="Check ARC_HOME and ARC_DATABASE_URL, the disk and the file's permissions.",
+            ) from error
+
+    def __str__(self) -> str:
+        return str(self.url.render_as_string(hide_password=True))
+
+
+def _parsed(url: str) -> Any:
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgres", "postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise StoreError(
+            f"not a database URL: {_first_line(error)}",
+            where="ARC_DATABASE_URL",
+            cure="Use sqlite:////absolute/path/arc.db or postgresql://user:password@host/database.",
+        ) from None
+    return parsed
+
+
+def _first_line(error: BaseException | SQLAlchemyError | None) -> str:
+    return str(error).splitlines()[0] if error is not None and str(error) else "no reason given"
+
+
+def _configure_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A writer that upgrades a read lock can't wait for another writer: take the lock at once.
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,52 @@
+"""A study: one dataset, one split, one task, one primary metric. Results compare only within it."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from arc_core.experiments.board import Outcome
+from arc_core.experiments.metric import Task
+from arc_core.provenance.canonical import sha256_of
+from arc_core.record import Record
+
+
+class Study(Record):
+    """`dataset` and `split` are the JSON of `arc_core.data`'s records; the split is frozen here."""
+
+    id: str
+    task: Task
+    metric: str
+    simulated: bool
+    dataset_sha256: str
+    dataset: dict[str, Any]
+    split: dict[str, Any]
+
+
+class Cycle(Record):
+    """One pass of the board. An unfinished one is taken up again where it stopped."""
+
+    id: int
+    study_id: str
+    number: int
+    status: Literal["open", "finished", "failed"]
+
+
+class Experiment(Record):
+    """An approved spec of a study, its place in line and its state."""
+
+    id: str
+    number: int
+    study_id: str
+    proposal_id: str
+    outcome: Outcome
+    started: datetime | None = None
+    ended: datetime | None = None
+
+
+def study_id(dataset_sha256: str, task: Task, metric: str, folds: int, split_seed: int) -> str:
+    """The id under which a study is found again."""
+    return "study-" + sha256_of([dataset_sha256, task, metric, folds, split_seed])[:10]
+
+
+def experiment_id(study: str, spec_id: str) -> str:
+    """The same spec on the same study is the same experiment."""
+    return "exp-" + sha256_of([study, spec_id])[:10]

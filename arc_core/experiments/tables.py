@@ -1,0 +1,107 @@
+"""The store's tables. A record is kept whole as JSON beside the columns it is searched by."""
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+schema = Table("arc_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("dataset_sha256", String(64), nullable=False),
+    Column("task", String(20), nullable=False),
+    Column("metric", String(20), nullable=False),
+    Column("simulated", Integer, nullable=False),
+    Column("dataset", JSON, nullable=False),
+    Column("split", JSON, nullable=False),
+    Column("created", DateTime(timezone=True), nullable=False),
+)
+
+cycles = Table(
+    "cycles",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("studies.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("started", DateTime(timezone=True), nullable=False),
+    Column("ended", DateTime(timezone=True)),
+    UniqueConstraint("study_id", "number"),
+)
+
+
+def _of_cycle(name: str, *keys: Column[str]) -> Table:
+    """A table of records that belong to a cycle, in the order they were made."""
+    return Table(
+        name,
+        metadata,
+        Column("cycle_id", ForeignKey("cycles.id"), primary_key=True),
+        *keys,
+        Column("position", Integer, nullable=False),
+        Column("body", JSON, nullable=False),
+    )
+
+
+def _key(name: str) -> Column[str]:
+    return Column(name, String(60), primary_key=True)
+
+
+directives = _of_cycle("directives")
+proposals = _of_cycle("proposals", _key("proposal_id"))
+reviews = _of_cycle("reviews", _key("proposal_id"), _key("reviewer"))
+votes = _of_cycle("votes", _key("proposal_id"), _key("role"))
+decisions = _of_cycle("decisions", _key("proposal_id"))
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("study_id", ForeignKey("studies.id"), nullable=False),
+    Column("cycle_id", ForeignKey("cycles.id"), nullable=False),
+    Column("proposal_id", String(60), nullable=False),
+    Column("spec_id", String(40), nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("holder", String(200)),
+    Column("gpu_index", Integer),
+    Column("started", DateTime(timezone=True)),
+    Column("ended", DateTime(timezone=True)),
+    UniqueConstraint("study_id", "spec_id"),
+    UniqueConstraint("study_id", "number"),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("experiment_id", ForeignKey("experiments.id"), primary_key=True),
+    Column("body", JSON, nullable=False),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("experiment_id", ForeignKey("experiments.id"), primary_key=True),
+    Column("study_id", ForeignKey("studies.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("body", JSON, nullable=False),
+    UniqueConstraint("study_id", "position"),
+)

@@ -1,0 +1,254 @@
+"""What every store must do, whichever database is behind it."""
+
+import multiprocessing
+import sqlite3
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from arc_core.errors import StoreError
+from arc_core.experiments import tables
+from arc_core.experiments.board import Budget, Decision, Directive, Feasibility, Proposal, Ruling, Tally, Vote
+from arc_core.experiments.holder import Holder
+from arc_core.experiments.memory import Memory
+from arc_core.experiments.metric import Estimate
+from arc_core.experiments.result import Result, Verdict
+from arc_core.experiments.spec import Architecture, ExperimentSpec, Loss, Optimiser
+from arc_core.experiments.study import Study, experiment_id
+
+SPEC = ExperimentSpec(
+    task="segmentation",
+    architecture=Architecture(name="unet", width=8, depth=3),
+    image_size_px=64,
+    loss=Loss(name="dice_ce"),
+    optimiser=Optimiser(name="adamw", lr=1e-3),
+    epochs=5,
+    batch_size=8,
+)
+STUDY = Study(
+    id="study-1",
+    task="segmentation",
+    metric="mean_dice",
+    simulated=True,
+    dataset_sha256="0" * 64,
+    dataset={"root": "/a"},
+    split={"folds": 2},
+)
+RESULT = Result(
+    metrics={"mean_dice": Estimate(value=0.8, low=0.7, high=0.9)},
+    folds=2,
+    device="cpu",
+    train_s=1,
+    total_s=2,
+    images=10,
+    work_gflop=3,
+    peak_memory_mib=100,
+    files={},
+)
+
+
+def proposal(seed: int) -> Proposal:
+    spec = SPEC.changed({"seed": seed})
+    return Proposal(
+        id=f"prop-{seed}",
+        proposer="architect",
+        category="explore",
+        name="seed",
+        hypothesis="another seed",
+        justification="noise",
+        parent_id=None,
+        changes={"seed": seed},
+        spec=spec,
+    )
+
+
+def decision(proposal_id: str, *, selected: bool = True) -> Decision:
+    return Decision(
+        proposal_id=proposal_id,
+        outcome="approve" if selected else "reject",
+        selected=selected,
+        tally=Tally(
+            stance="approve", score=1, entropy_bits=0, agreement=1, controversial=False, strategy="weighted", reason=""
+        ),
+        votes=(
+            Vote(role="critic", stance="approve", weight=2, confidence=0.9),
+            Vote(role="supervisor", stance="approve", weight=3, confidence=1),
+        ),
+        ruling=Ruling(proposal_id=proposal_id, decision="approve", reasons=()),
+        feasibility=Feasibility(proposal_id=proposal_id, runs=True, seconds=1, memory_mib=1, reasons=()),
+        reason="",
+    )
+
+
+@pytest.fixture
+def memory(store_url: str) -> Memory:
+    memory = Memory(store_url)
+    memory.register_study(STUDY)
+    return memory
+
+
+def approve(memory: Memory, *seeds: int) -> list[str]:
+    cycle = memory.begin_cycle(STUDY.id)
+    proposals = {p.id: p for p in map(proposal, seeds)}
+    memory.keep_decisions(cycle, [decision(p) for p in proposals], proposals)
+    return [experiment_id(STUDY.id, p.spec.id) for p in proposals.values()]
+
+
+def test_a_study_keeps_its_first_split_for_ever(memory: Memory) -> None:
+    again = memory.register_study(STUDY.model_copy(update={"split": {"folds": 9}, "dataset": {"root": "/b"}}))
+    assert again.split == {"folds": 2}
+    assert memory.study(STUDY.id).split == {"folds": 2}
+    assert memory.study(STUDY.id).dataset == {"root": "/b"}
+
+
+def test_an_unfinished_cycle_is_taken_up_again(memory: Memory) -> None:
+    first = memory.begin_cycle(STUDY.id)
+    assert memory.begin_cycle(STUDY.id) == first
+    memory.end_cycle(first.id, failed="the server went away")
+    assert memory.begin_cycle(STUDY.id) == first
+    memory.end_cycle(first.id)
+    assert memory.begin_cycle(STUDY.id).number == 2
+
+
+def test_board_records_come_back_in_order(memory: Memory) -> None:
+    cycle = memory.begin_cycle(STUDY.id)
+    directive = Directive(mode="explore", objective="start", budget=Budget(exploit=1, explore=2, wildcat=0))
+    proposals = [proposal(seed) for seed in (5, 3, 9)]
+    memory.keep(cycle.id, [directive])
+    memory.keep(cycle.id, proposals)
+    assert memory.kept(cycle.id, Directive) == (directive,)
+    assert memory.kept(cycle.id, Proposal) == tuple(proposals)
+
+
+def test_decisions_bring_votes_and_experiments(memory: Memory) -> None:
+    cycle = memory.begin_cycle(STUDY.id)
+    decisions = [decision("prop-1"), decision("prop-2", selected=False)]
+    memory.keep_decisions(cycle, decisions, {p.id: p for p in (proposal(1), proposal(2))})
+    assert memory.kept(cycle.id, Decision) == tuple(decisions)
+    assert len(memory.kept(cycle.id, Vote)) == 4
+    (experiment,) = memory.experiments(STUDY.id)
+    assert (experiment.number, experiment.outcome.status, experiment.outcome.spec) == (1, "approved", proposal(1).spec)
+
+
+def test_decisions_are_kept_whole_or_not_at_all(memory: Memory) -> None:
+    cycle = memory.begin_cycle(STUDY.id)
+    with pytest.raises(KeyError):
+        memory.keep_decisions(cycle, [decision("prop-1"), decision("prop-2")], {"prop-1": proposal(1)})
+    assert memory.kept(cycle.id, Decision) == ()
+    assert memory.experiments(STUDY.id) == ()
+
+
+def test_an_experiment_ends_once(memory: Memory) -> None:
+    me = Holder.this_process()
+    finished, failed, stopped = approve(memory, 1, 2, 3)
+    assert all(memory.claim(each, me, None) for each in (finished, failed, stopped))
+    assert not memory.claim(finished, me, None), "a living process has it"
+    memory.keep_result(finished, RESULT)
+    memory.keep_failure(failed, "loss is NaN in fold 0")
+    memory.keep_stop(stopped, "no time left")
+    states = {e.id: (e.outcome.status, e.outcome.reason) for e in memory.experiments(STUDY.id)}
+    assert states == {
+        finished: ("finished", ""),
+        failed: ("failed", "loss is NaN in fold 0"),
+        stopped: ("stopped", "no time left"),
+    }
+    assert memory.experiment(finished).outcome.result == RESULT
+    assert [memory.claim(each, me, None) for each in (finished, failed, stopped)] == [False, False, True]
+
+
+def test_the_claim_of_a_dead_process_is_free(memory: Memory) -> None:
+    (only,) = approve(memory, 1)
+    dead = Holder.this_process().model_copy(update={"started": 1.0})
+    assert memory.claim(only, dead, 0)
+    assert memory.jobs_per_gpu() == {}
+    assert memory.claim(only, Holder.this_process(), 1)
+    assert memory.jobs_per_gpu() == {1: 1}
+
+
+def test_the_champion_is_the_last_one_accepted(memory: Memory) -> None:
+    assert memory.champion(STUDY.id) is None
+    ids = approve(memory, 1, 2, 3)
+    for each, outcome in zip(ids, ("baseline", "promote", "reject"), strict=True):
+        memory.keep_verdict(
+            STUDY.id,
+            Verdict(
+                experiment_id=each, outcome=outcome, metric="mean_dice", champion_id=None, comparisons=1, reason=""
+            ),
+        )
+    assert memory.champion(STUDY.id).id == ids[1]
+    assert [verdict.experiment_id for verdict in memory.verdicts(STUDY.id)] == ids
+
+
+def _approve_elsewhere(url: str, number: int) -> None:
+    memory = Memory(url)
+    study = memory.register_study(STUDY.model_copy(update={"id": f"study-{number}"}))
+    for seed in range(5):
+        cycle = memory.begin_cycle(study.id)
+        memory.keep_decisions(cycle, [decision(f"prop-{seed}")], {f"prop-{seed}": proposal(seed)})
+        memory.end_cycle(cycle.id)
+    memory.database.close()
+
+
+def test_many_processes_write_at_once(store_url: str) -> None:
+    with ProcessPoolExecutor(6, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_approve_elsewhere, [store_url] * 6, range(6)))
+    memory = Memory(store_url)
+    assert {study: len(memory.experiments(study)) for study in memory.studies()} == {
+        f"study-{number}": 5 for number in range(6)
+    }
+
+
+def test_one_of_many_processes_wins_a_claim(memory: Memory, store_url: str) -> None:
+    (only,) = approve(memory, 1)
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
+        won = list(pool.map(_claim_elsewhere, [store_url] * 4, [only] * 4))
+    assert sorted(won) == [False, False, False, True]
+
+
+def _claim_elsewhere(url: str, experiment: str) -> bool:
+    holder = Holder.this_process().model_copy(update={"host": "another host"})
+    return Memory(url).claim(experiment, holder, None)
+
+
+def test_a_copy_has_every_row_and_leaves_the_source_alone(memory: Memory, tmp_path: Path) -> None:
+    approve(memory, 1, 2)
+    copy = Memory(f"sqlite:///{tmp_path / 'copy.db'}")
+    memory.database.copy_to(copy.database)
+    assert copy.experiments(STUDY.id) == memory.experiments(STUDY.id)
+    copy.begin_cycle(STUDY.id)
+    approve(copy, 3)
+    assert len(memory.experiments(STUDY.id)) == 2
+
+
+def test_a_newer_schema_is_refused(store_url: str) -> None:
+    with Memory(store_url).database.write() as db:
+        db.execute(update(tables.schema).values(version=99))
+    with pytest.raises(StoreError, match=r"newer ARC.*version 99.*Update ARC"):
+        Memory(store_url)
+
+
+def test_a_password_is_never_shown() -> None:
+    with pytest.raises(StoreError) as caught:
+        Memory("postgresql://arc:s3cret@127.0.0.1:1/arc")
+    assert "s3cret" not in str(caught.value)
+    assert "ARC_DATABASE_URL" in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle9i://x/y"])
+def test_a_bad_url_is_explained(url: str) -> None:
+    with pytest.raises(StoreError, match="ARC_DATABASE_URL: not a database URL"):
+        Memory(url)
+
+
+def test_a_file_that_is_no_database_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "arc.db").write_text("this is a text file, and rather longer than a header " * 9)
+    with pytest.raises(StoreError, match="arc.db: the store can't be used"):
+        Memory(f"sqlite:///{tmp_path / 'arc.db'}")
+
+
+def test_sqlite_runs_in_wal_mode(tmp_path: Path) -> None:
+    Memory(f"sqlite:///{tmp_path / 'arc.db'}")
+    with sqlite3.connect(tmp_path / "arc.db") as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
