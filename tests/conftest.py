@@ -3,7 +3,11 @@
 import os
 
 # Before any import of Prefect, which reads them once.
-os.environ |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "PREFECT_LOGGING_LEVEL": "ERROR"}
+os.environ |= {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_LEVEL": "ERROR",
+}
 
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402

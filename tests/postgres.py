@@ -28,9 +28,13 @@ class PostgresServer:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         server = cls(folder=folder, port=port)
-        server._run("initdb", "-D", str(folder / "data"), "-U", "arc", "-A", "trust", "-E", "UTF8", "--no-sync")
+        server._run(
+            "initdb", "-D", str(folder / "data"), "-U", "arc", "-A", "trust", "-E", "UTF8", "--no-sync"
+        )
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        server._run("pg_ctl", "-D", str(folder / "data"), "-o", options, "-l", str(folder / "log"), "-w", "start")
+        server._run(
+            "pg_ctl", "-D", str(folder / "data"), "-o", options, "-l", str(folder / "log"), "-w", "start"
+        )
         return server
 
     def new_database(self) -> str:

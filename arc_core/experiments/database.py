@@ -32,7 +32,11 @@ class Database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         with self._clear_errors():
             self._engine = self._make_engine()
-            self._prepare_schema()
+            try:
+                self._prepare_schema()
+            except Exception:
+                self._engine.dispose()
+                raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -36,6 +36,13 @@ class Memory:
     def __init__(self, url: str) -> None:
         self.database = Database(url)
 
+    def copy_to(self, other: "Memory") -> None:
+        """Copy everything into an empty store; what is then done there leaves this one alone."""
+        self.database.copy_to(other.database)
+
+    def close(self) -> None:
+        self.database.close()
+
     # Studies and cycles
 
     def register_study(self, study: Study) -> Study:

@@ -2,7 +2,9 @@
 
 import multiprocessing
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy import update
 from arc_core.errors import StoreError
 from arc_core.experiments import tables
 from arc_core.experiments.board import Budget, Decision, Directive, Feasibility, Proposal, Ruling, Tally, Vote
+from arc_core.experiments.database import Database
 from arc_core.experiments.holder import Holder
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
@@ -70,7 +73,13 @@ def decision(proposal_id: str, *, selected: bool = True) -> Decision:
         outcome="approve" if selected else "reject",
         selected=selected,
         tally=Tally(
-            stance="approve", score=1, entropy_bits=0, agreement=1, controversial=False, strategy="weighted", reason=""
+            stance="approve",
+            score=1,
+            entropy_bits=0,
+            agreement=1,
+            controversial=False,
+            strategy="weighted",
+            reason="",
         ),
         votes=(
             Vote(role="critic", stance="approve", weight=2, confidence=0.9),
@@ -83,10 +92,10 @@ def decision(proposal_id: str, *, selected: bool = True) -> Decision:
 
 
 @pytest.fixture
-def memory(store_url: str) -> Memory:
-    memory = Memory(store_url)
-    memory.register_study(STUDY)
-    return memory
+def memory(store_url: str) -> Iterator[Memory]:
+    with closing(Memory(store_url)) as memory:
+        memory.register_study(STUDY)
+        yield memory
 
 
 def approve(memory: Memory, *seeds: int) -> list[str]:
@@ -129,7 +138,11 @@ def test_decisions_bring_votes_and_experiments(memory: Memory) -> None:
     assert memory.kept(cycle.id, Decision) == tuple(decisions)
     assert len(memory.kept(cycle.id, Vote)) == 4
     (experiment,) = memory.experiments(STUDY.id)
-    assert (experiment.number, experiment.outcome.status, experiment.outcome.spec) == (1, "approved", proposal(1).spec)
+    assert (experiment.number, experiment.outcome.status, experiment.outcome.spec) == (
+        1,
+        "approved",
+        proposal(1).spec,
+    )
 
 
 def test_decisions_are_kept_whole_or_not_at_all(memory: Memory) -> None:
@@ -174,7 +187,12 @@ def test_the_champion_is_the_last_one_accepted(memory: Memory) -> None:
         memory.keep_verdict(
             STUDY.id,
             Verdict(
-                experiment_id=each, outcome=outcome, metric="mean_dice", champion_id=None, comparisons=1, reason=""
+                experiment_id=each,
+                outcome=outcome,
+                metric="mean_dice",
+                champion_id=None,
+                comparisons=1,
+                reason="",
             ),
         )
     assert memory.champion(STUDY.id).id == ids[1]
@@ -182,22 +200,20 @@ def test_the_champion_is_the_last_one_accepted(memory: Memory) -> None:
 
 
 def _approve_elsewhere(url: str, number: int) -> None:
-    memory = Memory(url)
-    study = memory.register_study(STUDY.model_copy(update={"id": f"study-{number}"}))
-    for seed in range(5):
-        cycle = memory.begin_cycle(study.id)
-        memory.keep_decisions(cycle, [decision(f"prop-{seed}")], {f"prop-{seed}": proposal(seed)})
-        memory.end_cycle(cycle.id)
-    memory.database.close()
+    with closing(Memory(url)) as memory:
+        study = memory.register_study(STUDY.model_copy(update={"id": f"study-{number}"}))
+        for seed in range(5):
+            cycle = memory.begin_cycle(study.id)
+            memory.keep_decisions(cycle, [decision(f"prop-{seed}")], {f"prop-{seed}": proposal(seed)})
+            memory.end_cycle(cycle.id)
 
 
 def test_many_processes_write_at_once(store_url: str) -> None:
     with ProcessPoolExecutor(6, mp_context=multiprocessing.get_context("spawn")) as pool:
         list(pool.map(_approve_elsewhere, [store_url] * 6, range(6)))
-    memory = Memory(store_url)
-    assert {study: len(memory.experiments(study)) for study in memory.studies()} == {
-        f"study-{number}": 5 for number in range(6)
-    }
+    with closing(Memory(store_url)) as memory:
+        approved = {study: len(memory.experiments(study)) for study in memory.studies()}
+    assert approved == {f"study-{number}": 5 for number in range(6)}
 
 
 def test_one_of_many_processes_wins_a_claim(memory: Memory, store_url: str) -> None:
@@ -209,21 +225,21 @@ def test_one_of_many_processes_wins_a_claim(memory: Memory, store_url: str) -> N
 
 def _claim_elsewhere(url: str, experiment: str) -> bool:
     holder = Holder.this_process().model_copy(update={"host": "another host"})
-    return Memory(url).claim(experiment, holder, None)
+    with closing(Memory(url)) as memory:
+        return memory.claim(experiment, holder, None)
 
 
 def test_a_copy_has_every_row_and_leaves_the_source_alone(memory: Memory, tmp_path: Path) -> None:
     approve(memory, 1, 2)
-    copy = Memory(f"sqlite:///{tmp_path / 'copy.db'}")
-    memory.database.copy_to(copy.database)
-    assert copy.experiments(STUDY.id) == memory.experiments(STUDY.id)
-    copy.begin_cycle(STUDY.id)
-    approve(copy, 3)
+    with closing(Memory(f"sqlite:///{tmp_path / 'copy.db'}")) as copy:
+        memory.copy_to(copy)
+        assert copy.experiments(STUDY.id) == memory.experiments(STUDY.id)
+        approve(copy, 3)
     assert len(memory.experiments(STUDY.id)) == 2
 
 
 def test_a_newer_schema_is_refused(store_url: str) -> None:
-    with Memory(store_url).database.write() as db:
+    with closing(Database(store_url)) as database, database.write() as db:
         db.execute(update(tables.schema).values(version=99))
     with pytest.raises(StoreError, match=r"newer ARC.*version 99.*Update ARC"):
         Memory(store_url)
@@ -249,6 +265,6 @@ def test_a_file_that_is_no_database_is_explained(tmp_path: Path) -> None:
 
 
 def test_sqlite_runs_in_wal_mode(tmp_path: Path) -> None:
-    Memory(f"sqlite:///{tmp_path / 'arc.db'}")
-    with sqlite3.connect(tmp_path / "arc.db") as db:
+    Memory(f"sqlite:///{tmp_path / 'arc.db'}").close()
+    with closing(sqlite3.connect(tmp_path / "arc.db")) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
