@@ -1,5 +1,6 @@
 """The safety limits the supervisor holds, on the spec itself. Pure."""
 
+from math import inf
 from typing import Literal
 
 from arc_core.experiments.spec import ExperimentSpec, Value
@@ -56,7 +57,7 @@ def violations(
         (spec.epochs < 3, "high", "epochs", "at least 3"),
         (params.get("gamma", 0) > 3, "high", "loss.params.gamma", "at most 3"),
         (params.get("smoothing", 0) > 0.15, "high", "loss.params.smoothing", "at most 0.15"),
-        (params.get("beta", 1) < params.get("alpha", 0), "high", "loss.params.beta", "not under alpha"),
+        (params.get("beta", inf) < params.get("alpha", 0), "high", "loss.params.beta", "not under alpha"),
         (not 1e-5 <= lr <= 1e-3, "medium", "optimiser.lr", "usually from 1e-5 to 1e-3"),
         (not 128 <= spec.image_size_px <= 1024, "medium", "image_size_px", "usually from 128 to 1024"),
         (100 < spec.epochs <= 200, "medium", "epochs", "usually at most 100"),

@@ -78,6 +78,15 @@ class Memory:
             made = db.execute(insert(t.cycles).values(row).returning(t.cycles.c.id)).scalar_one()
             return Cycle(id=made, study_id=study_id, number=number, status="open")
 
+    def cycles(self, study_id: str) -> tuple[Cycle, ...]:
+        """The study's cycles, oldest first."""
+        query = select(t.cycles).where(t.cycles.c.study_id == study_id).order_by(t.cycles.c.number)
+        with self.database.read() as db:
+            return tuple(
+                Cycle(id=row.id, study_id=study_id, number=row.number, status=row.status)
+                for row in db.execute(query)
+            )
+
     def end_cycle(self, cycle_id: int, *, failed: str = "") -> None:
         """Close the cycle; with a reason in `failed` it is taken up again next time."""
         state = {"status": "failed" if failed else "finished", "reason": failed, "ended": _now()}

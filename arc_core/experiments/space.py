@@ -73,9 +73,10 @@ class SearchSpace(Record):
         return parent.changed(changes)
 
     def outside(self, spec: ExperimentSpec) -> dict[str, Value]:
-        """The active paths on which `spec` leaves the space, with its values."""
+        """The active paths on which `spec` leaves the space, with its values; one it leaves open is inside."""
         flat = spec.flat()
-        return {path: flat[path] for path, axis in self.active(spec).items() if not axis.contains(flat[path])}
+        active = {path: axis for path, axis in self.active(spec).items() if path in flat}
+        return {path: flat[path] for path, axis in active.items() if not axis.contains(flat[path])}
 
 
 def rounded(value: float, axis: Range) -> float:

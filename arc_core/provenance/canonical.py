@@ -11,7 +11,7 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 def canonical_json(value: Json) -> bytes:
     """One byte string per value, whatever the order of its keys."""
-    return rfc8785.dumps(value)  # type: ignore[arg-type]  # its own Json alias wants dict and list
+    return rfc8785.dumps(value)
 
 
 def sha256_of(value: Json) -> str:

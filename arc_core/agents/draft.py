@@ -1,0 +1,175 @@
+"""From an idea to a proposal: the checks and the wording all three proposers share."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+from arc_core.agents import wording
+from arc_core.agents.briefs import Proposals, ProposeBrief
+from arc_core.agents.effects import Evidence, differing, estimate_of
+from arc_core.agents.forecast import forecast
+from arc_core.errors import SpecError
+from arc_core.experiments.board import Category, Proposal, Role
+from arc_core.experiments.limits import violations
+from arc_core.experiments.metric import Estimate
+from arc_core.experiments.space import SearchSpace
+from arc_core.experiments.spec import ExperimentSpec, Value
+
+EXPLOIT_AXES = 2
+CITED = 6
+TRIES = 400  # ideas looked at before a category counts as exhausted
+
+
+@dataclass(frozen=True, slots=True)
+class Idea:
+    """Changes to the parent, and the words for how they were found."""
+
+    changes: Mapping[str, Value]
+    strategy: str
+    rests_on: tuple[str, ...] = ()
+
+
+Source = Callable[[Category], Iterator[Idea]]
+
+
+class Desk:
+    """One brief being answered: what is known about the parent, and which ideas are admissible."""
+
+    def __init__(self, brief: ProposeBrief, role: Role) -> None:
+        self.brief, self.role = brief, role
+        self.flat = brief.parent.flat()
+        self.evidence = Evidence(brief.outcomes, brief.metric)
+        self.parent_value = _parent_value(brief)
+        self.axes = {
+            path: axis
+            for path, axis in brief.space.active(brief.parent).items()
+            if path in self.flat and path not in brief.directive.forbidden_axes
+        }
+        self._seen = set(brief.seen)
+        self._made: list[Proposal] = []
+
+    def write(self, preference: Sequence[Category], source: Source) -> Proposals:
+        """Up to `count` proposals, in the categories the budget asks for; the baseline first if it is due."""
+        brief = self.brief
+        if brief.needs_baseline and brief.count > 0 and brief.parent.id not in self._seen:
+            self._add(_baseline(brief.parent, self.role))
+        ideas: dict[Category, Iterator[Idea]] = {}
+        for category in self._wanted(preference):
+            if category not in ideas:
+                ideas[category] = islice(source(category), TRIES)
+            proposal = next(filter(None, (self._proposal(idea, category) for idea in ideas[category])), None)
+            if proposal is not None:
+                self._add(proposal)
+        return Proposals(proposals=tuple(self._made))
+
+    def _wanted(self, preference: Sequence[Category]) -> Iterator[Category]:
+        """A category for each open place. Before the baseline has run there is nothing to exploit."""
+        budget = self.brief.directive.budget.model_dump()
+        usual = [kind for kind in preference if budget[kind] > 0]
+        if self.brief.needs_baseline:
+            usual = [kind for kind in usual if kind != "exploit"] or ["explore"]
+        if not usual:
+            usual = [max(("exploit", "explore", "wildcat"), key=lambda kind: budget[kind])]
+        return islice(cycle(usual), max(0, self.brief.count - len(self._made)))
+
+    def _add(self, proposal: Proposal) -> None:
+        self._seen.add(proposal.spec.id)
+        self._made.append(proposal)
+
+    def _proposal(self, idea: Idea, category: Category) -> Proposal | None:
+        """The idea as a proposal, or None where it is not novel, not safe or not in the space."""
+        changes = {path: value for path, value in idea.changes.items() if self.flat.get(path) != value}
+        if not changes or (category == "exploit" and len(changes) > EXPLOIT_AXES):
+            return None
+        try:
+            spec = self.brief.space.apply(self.brief.parent, changes)
+        except SpecError:
+            return None  # an axis may reach further than the schema allows; the next idea is tried
+        return self._worded(idea, category, spec, changes) if self._admissible(spec) else None
+
+    def _admissible(self, spec: ExperimentSpec) -> bool:
+        brief = self.brief
+        if spec.id in self._seen or strays(brief.space, spec, brief.parent):
+            return False
+        broken = violations(spec, brief.losses, brief.forbidden)
+        return all(violation.severity != "critical" for violation in broken)
+
+    def _worded(
+        self, idea: Idea, category: Category, spec: ExperimentSpec, changes: Mapping[str, Value]
+    ) -> Proposal:
+        steps = {path: pair for path, pair in differing(spec.flat(), self.flat).items() if path in changes}
+        return Proposal(
+            id=f"prop-{spec.id[:10]}",
+            proposer=self.role,
+            category=category,
+            name=wording.name(steps),
+            hypothesis=wording.hypothesis(steps, self.brief.metric, self._founded(steps)),
+            justification=self._justification(tuple(steps)),
+            parent_id=self.brief.parent_id,
+            changes=dict(changes),
+            spec=spec,
+            predicted=forecast(self.evidence, self.brief.metric, self.parent_value, steps),
+            rests_on=self._cited(idea, tuple(steps)),
+            strategy=idea.strategy,
+        )
+
+    def _founded(self, steps: Mapping[str, tuple[Value, Value]]) -> bool:
+        """Whether steps like these have gained before, on balance."""
+        return sum(self.evidence.expected(path, *pair) or 0.0 for path, pair in steps.items()) > 0
+
+    def _justification(self, axes: tuple[str, ...]) -> str:
+        known = self.evidence.on(*axes)
+        if known:
+            best = max(known, key=lambda effect: (effect.gain, effect.ids))
+            tried = f"{len(known)} past comparison{'s' if len(known) > 1 else ''} touched these axes"
+            return f"{tried}; the best: {wording.finding(best, self.brief.metric)}."
+        names = ", ".join(wording.label(path) for path in axes[:3]) + (" and others" if len(axes) > 3 else "")
+        start = "the configured baseline" if self.brief.parent_id is None else self.brief.parent_id
+        scored = f", which scores {self.parent_value.value:.3f}" if self.parent_value is not None else ""
+        return f"Not yet compared in this study: {names}. Starts from {start}{scored}."
+
+    def _cited(self, idea: Idea, axes: tuple[str, ...]) -> tuple[str, ...]:
+        """The parent, what the idea itself rests on, then the best effects on its axes."""
+        known = sorted(self.evidence.on(*axes), key=lambda effect: -effect.gain)
+        ids = [experiment for effect in known for experiment in effect.ids]
+        parent = [self.brief.parent_id] if self.brief.parent_id is not None else []
+        return tuple(dict.fromkeys([*parent, *idea.rests_on, *ids]))[:CITED]
+
+
+def fitted(value: Value, current: Value, path: str) -> Value:
+    """A drawn number in the field's own kind: whole where that is, the image size a multiple of 16."""
+    if isinstance(value, float) and isinstance(current, int) and not isinstance(current, bool):
+        grain = 16 if path == "image_size_px" else 1
+        return round(value / grain) * grain
+    return value
+
+
+def strays(space: SearchSpace, spec: ExperimentSpec, parent: ExperimentSpec) -> bool:
+    """Whether `spec` leaves the space where its parent did not: a configured start may lie outside it."""
+    inherited = parent.flat()
+    return any(inherited.get(path) != value for path, value in space.outside(spec).items())
+
+
+def _parent_value(brief: ProposeBrief) -> Estimate | None:
+    parent_spec = brief.parent.id if brief.parent_id is None else None
+    for outcome in reversed(brief.outcomes):
+        if outcome.experiment_id == brief.parent_id or (parent_spec and outcome.spec.id == parent_spec):
+            found = estimate_of(outcome, brief.metric)
+            if found is not None:
+                return found
+    return None
+
+
+def _baseline(parent: ExperimentSpec, role: Role) -> Proposal:
+    return Proposal(
+        id=f"prop-{parent.id[:10]}",
+        proposer=role,
+        category="exploit",
+        name="baseline",
+        hypothesis="The configured baseline learns the task well enough",
+        justification="Every later experiment of the study is measured against it.",
+        parent_id=None,
+        changes={},
+        spec=parent,
+        strategy="baseline",
+    )

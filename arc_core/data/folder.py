@@ -1,0 +1,89 @@
+"""Which files a dataset folder holds, by image_id."""
+
+import re
+from pathlib import Path
+
+from arc_core.errors import DatasetError
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+LITTER = frozenset({"thumbs.db", "desktop.ini"})  # what file browsers leave; hidden files are skipped too
+SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}")
+LAYOUT = "The layout is images/<image_id>.png, masks/<image_id>.png, labels.csv; see the README."
+
+
+def list_images(folder: Path) -> dict[str, Path]:
+    """image_id → file, sorted. DatasetError: no images, a foreign file, an unsafe or doubled id."""
+    found: dict[str, Path] = {}
+    seen: dict[str, Path] = {}
+    for path in _visible(folder):
+        image_id = path.stem
+        if path.is_dir() or path.suffix.lower() not in IMAGE_SUFFIXES:
+            raise DatasetError(
+                "this is no image ARC can read",
+                where=path,
+                expected=", ".join(sorted(IMAGE_SUFFIXES)),
+                cure="Convert it to PNG, or move it out of the folder.",
+            )
+        if not SAFE_ID.fullmatch(image_id):
+            raise DatasetError(
+                "the file name cannot serve as an image_id",
+                where=path,
+                expected="letters, digits, dot, underscore, hyphen; at most 120; no dot in front",
+                cure="Rename the image, and its mask and its row in labels.csv with it.",
+            )
+        twin = seen.setdefault(image_id.lower(), path)
+        if twin is not path:
+            raise DatasetError(
+                f"duplicate image_id: {twin.name} has the same, but for case and suffix",
+                where=path,
+                cure="Rename or remove one of them.",
+            )
+        found[image_id] = path
+    if not found:
+        raise DatasetError("the folder holds no images", where=folder, cure="Put the photographs into it.")
+    return found
+
+
+def check_folder(root: Path) -> None:
+    """DatasetError where `root` is no dataset folder at all."""
+    if not root.exists():
+        raise DatasetError("no such folder", where=root, cure="Check the path given with --data.")
+    if not root.is_dir():
+        raise DatasetError("this is a file, not a folder", where=root, cure=f"Give the folder. {LAYOUT}")
+    if not _visible(root):
+        raise DatasetError("the folder is empty", where=root, cure=LAYOUT)
+    if not (root / "images").is_dir():
+        raise DatasetError("the folder has no images/ folder", where=root, cure=LAYOUT)
+
+
+def _visible(folder: Path) -> list[Path]:
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise DatasetError(
+            "the folder cannot be read", where=folder, got=error.strerror, cure="Check that it exists."
+        ) from None
+    return [path for path in paths if not path.name.startswith(".") and path.name.lower() not in LITTER]
+
+
+def list_masks(folder: Path, images: dict[str, Path]) -> dict[str, Path]:
+    """image_id → mask; {} without the folder. DatasetError: a foreign file, a mask without its image."""
+    if not folder.exists():
+        return {}
+    masks: dict[str, Path] = {}
+    for path in _visible(folder):
+        if path.is_dir() or path.suffix.lower() != ".png":
+            raise DatasetError(
+                "this is no mask ARC can read",
+                where=path,
+                expected="a PNG, which loses nothing",
+                cure="Save the mask as <image_id>.png, or move the file out of the folder.",
+            )
+        if path.stem not in images:
+            raise DatasetError(
+                "the mask has no image",
+                where=path,
+                cure=f"Add images/{path.stem}.png, give it its image's name, or remove the mask.",
+            )
+        masks[path.stem] = path
+    return masks

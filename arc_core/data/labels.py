@@ -1,0 +1,101 @@
+"""`labels.csv`: one row per image, with its diagnosis and where it comes from."""
+
+import csv
+import io
+from pathlib import Path
+
+from arc_core.data.reader import read_bytes
+from arc_core.errors import DatasetError
+from arc_core.record import Record
+
+COLUMNS = "image_id,label and, if known, patient_id,site,camera"
+
+
+class LabelRow(Record):
+    """One row. `patient_id` is None where the file has no such column."""
+
+    image_id: str
+    label: int
+    patient_id: str | None = None
+    site: str | None = None
+    camera: str | None = None
+
+
+def read_labels(path: Path) -> dict[str, LabelRow]:
+    """The rows by image_id. DatasetError names the file and the line."""
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        _check_header(path, list(reader.fieldnames or ()))
+        rows: dict[str, LabelRow] = {}
+        for raw in reader:
+            where = f"{path}, line {reader.line_num}"
+            row = _parse(where, raw)
+            if row.image_id in rows:
+                raise DatasetError(
+                    f"image_id {row.image_id!r} stands there twice", where=where, cure="Keep one of the rows."
+                )
+            rows[row.image_id] = row
+    except csv.Error as error:
+        raise DatasetError(
+            "this is no table of comma-separated values",
+            where=f"{path}, line {reader.line_num}",
+            got=str(error),
+            cure=f"Save it as CSV (UTF-8) with the columns {COLUMNS}.",
+        ) from None
+    return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_bytes(path).decode("utf-8-sig")  # spreadsheets put a byte-order mark in front
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            "the file is not UTF-8",
+            where=path,
+            got=f"byte {error.object[error.start]:#04x} at {error.start}",
+            cure="Save it as CSV UTF-8.",
+        ) from None
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    missing = [name for name in ("image_id", "label") if name not in header]
+    if missing:
+        cure = "Use commas, not semicolons." if any(";" in name for name in header) else "Add it."
+        raise DatasetError(
+            f"column {missing[0]!r} is missing",
+            where=path,
+            got=", ".join(header) or "an empty file",
+            expected=COLUMNS,
+            cure=cure,
+        )
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise DatasetError(f"column {twice[0]!r} stands there twice", where=path, cure="Keep one of them.")
+
+
+def _parse(where: str, raw: dict[str | None, str | list[str] | None]) -> LabelRow:
+    if None in raw or None in raw.values():
+        raise DatasetError(
+            "the row has more or fewer fields than the header",
+            where=where,
+            cure="Give every row the same fields.",
+        )
+    cells = {str(key): str(value).strip() for key, value in raw.items()}
+    if cells["label"] not in ("0", "1"):
+        raise DatasetError(
+            f"the label of {cells['image_id']!r} is wrong",
+            where=where,
+            got=repr(cells["label"]),
+            expected="0 (normal) or 1 (glaucoma)",
+            cure="Correct the row, or remove it together with its image.",
+        )
+    for name in ("image_id", "patient_id"):
+        if cells.get(name) == "":
+            raise DatasetError(f"{name} is empty", where=where, cure="Fill it in.")
+    return LabelRow(
+        image_id=cells["image_id"],
+        label=int(cells["label"]),
+        patient_id=cells.get("patient_id"),
+        site=cells.get("site") or None,
+        camera=cells.get("camera") or None,
+    )

@@ -1,0 +1,31 @@
+"""Where a study's data comes from: the user's folder, or simulated images where none is given."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import Field
+
+from arc_core.data.manifest import Dataset, read_dataset
+from arc_core.data.synthetic import SyntheticConfig, generate
+from arc_core.experiments.metric import Task
+from arc_core.record import Record
+
+
+class DataConfig(Record):
+    """Config group `data`."""
+
+    path: str | None = Field(None, description="dataset folder; None: simulated images")
+    folds: int = Field(4, ge=2, le=20)
+    split_seed: int = Field(0, ge=0, lt=2**31)
+    synthetic: SyntheticConfig = SyntheticConfig()
+
+
+def open_dataset(config: DataConfig, task: Task, home: Path) -> Dataset:
+    """The checked dataset. Simulated images are drawn once, into `home`/data. DatasetError if bad."""
+    if config.path is not None:
+        return read_dataset(Path(config.path), task)
+    root = home / "data" / f"synthetic-{config.synthetic.id}"
+    if not root.exists():
+        with suppress(FileExistsError):  # another process was faster; what it drew is the same
+            generate(config.synthetic, root)
+    return read_dataset(root, task, simulated=True)

@@ -1,0 +1,35 @@
+"""Opening a study: the checked dataset, its frozen split, and their place in the store."""
+
+from pathlib import Path
+
+from arc_core.data.manifest import Dataset
+from arc_core.data.source import DataConfig, open_dataset
+from arc_core.data.splits import Split, make_split
+from arc_core.experiments.memory import Memory
+from arc_core.experiments.metric import Task
+from arc_core.experiments.study import Study, study_id
+
+
+def open_study(memory: Memory, config: DataConfig, task: Task, metric: str, home: Path) -> Study:
+    """Find or register the study of this data. The split is made once, before the first training."""
+    dataset = open_dataset(config, task, home)
+    split = make_split(dataset, config.folds, config.split_seed)
+    return memory.register_study(
+        Study(
+            id=study_id(dataset.sha256, task, metric, config.folds, config.split_seed),
+            task=task,
+            metric=metric,
+            simulated=dataset.simulated,
+            dataset_sha256=dataset.sha256,
+            dataset=dataset.model_dump(mode="json"),
+            split=split.model_dump(mode="json"),
+        )
+    )
+
+
+def dataset_of(study: Study) -> Dataset:
+    return Dataset.model_validate(study.dataset)
+
+
+def split_of(study: Study) -> Split:
+    return Split.model_validate(study.split)

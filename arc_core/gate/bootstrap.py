@@ -1,0 +1,197 @@
+"""Metrics with their intervals, from held-out cases, by resampling patients (not images).
+
+Images of one patient are not independent, so patients are drawn with replacement and bring all their
+images (cluster bootstrap: Davison & Hinkley 1997, §3.8; percentile interval). One resample is a row of
+weights, how often each image occurs in it, so that many resamples are one array operation.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arc_core.errors import ExperimentFailed
+from arc_core.experiments.metric import METRICS, Estimate, Task
+from arc_core.experiments.result import Case
+
+Floats = NDArray[np.float64]
+# Weights of N images in R resamples, (R, N), to R values; NaN where a resample leaves it undefined.
+Statistic = Callable[[Floats], Floats]
+
+RESAMPLES = 2000
+_CHUNK = 4_000_000  # weights held at once, 32 MB
+
+_MEANS: dict[str, Callable[[Case], float | None]] = {
+    "mean_dice": lambda case: case.mean_dice,
+    "disc_dice": lambda case: case.disc_dice,
+    "cup_dice": lambda case: case.cup_dice,
+    "vcdr_mae": lambda case: case.vcdr_error,
+    "brier": lambda case: _squared_error(case),
+}
+_OF_TASK: dict[Task, tuple[str, ...]] = {
+    "segmentation": ("mean_dice", "disc_dice", "cup_dice", "vcdr_mae", "auc", "brier"),
+    "classification": ("auc", "brier"),
+}
+
+
+def measure(
+    cases: Sequence[Case], task: Task, *, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Estimate]:
+    """Every metric of the task that is defined on these cases, with its 95 % interval."""
+    found = {name: interval(cases, name, resamples=resamples, seed=seed) for name in _OF_TASK[task]}
+    return {name: estimate for name, estimate in found.items() if estimate is not None}
+
+
+def interval(
+    cases: Sequence[Case],
+    metric: str,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Estimate | None:
+    """The metric over all cases, with its interval.
+
+    None where it is undefined: a case lacks the value, or AUC with one class only. ExperimentFailed if
+    a value is not finite. ValueError if an image occurs twice.
+    """
+    cases = _in_order(cases)
+    statistic = _statistic(cases, metric)
+    return None if statistic is None else _estimate(statistic, cases, resamples, seed, level)
+
+
+def paired_gain(
+    metric: str,
+    challenger: Sequence[Case],
+    champion: Sequence[Case],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Estimate | None:
+    """How much better the challenger is on the same cases, positive is better, with its interval.
+
+    Both sides meet the same resampled patients, so what makes a case hard cancels out. None where the
+    metric is undefined. ValueError if the two differ in their images, patients or labels.
+    """
+    ours, theirs = _in_order(challenger), _in_order(champion)
+    _need_same_cases(ours, theirs)
+    mine, other = _statistic(ours, metric), _statistic(theirs, metric)
+    if mine is None or other is None:
+        return None
+    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
+
+    def gain(weights: Floats) -> Floats:
+        return sign * (mine(weights) - other(weights))
+
+    return _estimate(gain, ours, resamples, seed, level)
+
+
+def weighted_auc(labels: Sequence[int], scores: Sequence[float]) -> Statistic:
+    """Area under the ROC curve under weights: Mann–Whitney's U with half for ties.
+
+    NaN in a resample that has one class only.
+    """
+    values = np.asarray(scores, np.float64)
+    order = np.argsort(values, kind="stable")
+    positive = np.asarray(labels, np.float64)[order]
+    starts = np.flatnonzero(np.r_[True, np.diff(values[order]) > 0])  # where each group of ties begins
+
+    def auc(weights: Floats) -> Floats:
+        ordered = weights[:, order]
+        hits = np.add.reduceat(ordered * positive, starts, axis=1)
+        misses = np.add.reduceat(ordered * (1 - positive), starts, axis=1)
+        below = np.cumsum(misses, axis=1) - misses / 2
+        pairs = hits.sum(axis=1) * misses.sum(axis=1)
+        wins = (hits * below).sum(axis=1)
+        area: Floats = np.full(len(pairs), np.nan)
+        np.divide(wins, pairs, out=area, where=pairs > 0)
+        return area
+
+    return auc
+
+
+def weighted_mean(values: Sequence[float]) -> Statistic:
+    """The mean over images under weights."""
+    column = np.asarray(values, np.float64)
+    return lambda weights: (weights @ column) / weights.sum(axis=1)
+
+
+def patient_weights(patients: Sequence[str], resamples: int, seed: int) -> Iterator[Floats]:
+    """How often each image occurs in each resample of patients: blocks of (rows, images)."""
+    names, owner = np.unique(np.asarray(patients), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // len(owner))
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size)
+        yield counts[:, owner].astype(np.float64)
+
+
+def _estimate(
+    statistic: Statistic, cases: Sequence[Case], resamples: int, seed: int, level: float
+) -> Estimate | None:
+    """Resamples without a value are left out; if they are the greater part, there is no interval."""
+    patients = [case.patient_id for case in cases]
+    value = float(statistic(np.ones((1, len(cases))))[0])
+    drawn = np.concatenate([statistic(weights) for weights in patient_weights(patients, resamples, seed)])
+    drawn = drawn[np.isfinite(drawn)]
+    if not math.isfinite(value) or 2 * len(drawn) < resamples:
+        return None
+    tail = (1 - level) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return Estimate(value=value, low=float(low), high=float(high), patients=len(set(patients)))
+
+
+def _statistic(cases: Sequence[Case], metric: str) -> Statistic | None:
+    if metric == "auc":
+        labels = _column(cases, metric, lambda case: case.label)
+        scores = _column(cases, metric, lambda case: case.probability)
+        if labels is None or scores is None or len(set(labels)) < 2:
+            return None
+        return weighted_auc([int(label) for label in labels], scores)
+    values = _column(cases, metric, _MEANS[metric])
+    return None if values is None else weighted_mean(values)
+
+
+def _column(
+    cases: Sequence[Case], metric: str, value_of: Callable[[Case], float | None]
+) -> list[float] | None:
+    """One value per case; None if any case lacks it, as leaving cases out would flatter."""
+    column: list[float] = []
+    for case in cases:
+        value = value_of(case)
+        if value is None:
+            return None
+        if not math.isfinite(value):
+            raise ExperimentFailed(f"{metric} of image {case.image_id} is {value}, not a finite number")
+        column.append(value)
+    return column or None
+
+
+def _squared_error(case: Case) -> float | None:
+    if case.probability is None or case.label is None:
+        return None
+    return (case.probability - case.label) ** 2
+
+
+def _in_order(cases: Sequence[Case]) -> list[Case]:
+    ordered = sorted(cases, key=lambda case: case.image_id)
+    for one, next_one in itertools.pairwise(ordered):
+        if one.image_id == next_one.image_id:
+            raise ValueError(f"image {one.image_id} was measured twice")
+    return ordered
+
+
+def _need_same_cases(ours: Sequence[Case], theirs: Sequence[Case]) -> None:
+    def identity(case: Case) -> tuple[str, str, int | None]:
+        return case.image_id, case.patient_id, case.label
+
+    odd = {identity(case) for case in ours} ^ {identity(case) for case in theirs}
+    if odd:
+        raise ValueError(
+            f"challenger and champion were not measured on the same cases: {len(odd)} differ, "
+            f"first {min(odd, key=lambda item: item[0])[0]}"
+        )

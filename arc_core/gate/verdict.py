@@ -1,0 +1,86 @@
+"""The gate's answer on a challenger: does it beat the champion beyond chance?"""
+
+import math
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from arc_core.experiments.metric import METRICS, Estimate
+from arc_core.experiments.result import Case, Verdict
+from arc_core.gate.bootstrap import interval, paired_gain
+from arc_core.record import Record
+
+
+class GateConfig(Record):
+    """Config group `gate`."""
+
+    level: float = Field(0.95, gt=0.5, lt=1, description="of the interval")
+    resamples: int = Field(2000, ge=200, le=100_000)
+    seed: int = Field(0, ge=0, lt=2**31)
+
+
+def judge(
+    experiment_id: str,
+    metric: str,
+    challenger: Sequence[Case],
+    champion_id: str | None,
+    champion: Sequence[Case] | None,
+    comparisons: int,
+    config: GateConfig,
+) -> Verdict:
+    """Compares the two on the same held-out cases, paired and resampled by patient.
+
+    The whole interval of the gain above 0: promote; below 0: reject; else inconclusive. A challenger
+    whose metric is undefined is rejected. `comparisons` is recorded as given: the interval is **not**
+    corrected for the number of comparisons, so over many cycles chance alone will promote some.
+    ValueError if the two were not measured on the same cases.
+    """
+    label = METRICS[metric].label
+
+    def verdict(outcome: str, reason: str, effect: Estimate | None = None) -> Verdict:
+        return Verdict.model_validate(
+            {
+                "experiment_id": experiment_id,
+                "outcome": outcome,
+                "metric": metric,
+                "champion_id": champion_id,
+                "effect": effect,
+                "comparisons": comparisons,
+                "reason": reason,
+            }
+        )
+
+    options = {"resamples": config.resamples, "seed": config.seed}
+    own = interval(challenger, metric, level=config.level, **options)
+    if own is None:
+        return verdict("reject", f"{label} is not defined on the held-out cases.")
+    if champion_id is None or champion is None:
+        return verdict("baseline", f"First result: {label} {own}; there is no champion to compare with.")
+    gain = paired_gain(metric, challenger, champion, level=config.level, **options)
+    if gain is None:
+        return verdict("inconclusive", f"{label} of champion {champion_id} is not defined on these cases.")
+    outcome, meaning = _outcome(gain, config.level)
+    figures = f"{label} {own.value:.3f}, paired gain {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+    return verdict(outcome, f"{figures} over {champion_id}: {meaning}.", gain)
+
+
+def _outcome(gain: Estimate, level: float) -> tuple[str, str]:
+    patients = gain.patients or 0
+    needed = patients_needed(level)
+    if patients < needed:
+        return "inconclusive", f"{patients} patients are too few to tell, at least {needed} are needed"
+    percent = f"{level:.3%}".rstrip("%").rstrip("0").rstrip(".") + " %"
+    if gain.low > 0:
+        return "promote", f"the whole {percent} interval lies above 0"
+    if gain.high < 0:
+        return "reject", f"the whole {percent} interval lies below 0"
+    return "inconclusive", f"the {percent} interval includes 0"
+
+
+def patients_needed(level: float) -> int:
+    """Fewest patients for a verdict. With fewer, even a gain in every single patient is within chance.
+
+    By the sign test, n patients out of n improve by chance with probability 2⁻ⁿ; that must not exceed
+    the interval's tail.
+    """
+    return math.ceil(math.log2(2 / (1 - level)))

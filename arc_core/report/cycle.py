@@ -1,0 +1,129 @@
+"""The cycle report: one Markdown text with its pictures inside, and the same as a page."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from arc_core.data.manifest import Dataset
+from arc_core.data.study import dataset_of
+from arc_core.experiments.board import Decision, Directive, Lesson, Proposal
+from arc_core.experiments.memory import Memory
+from arc_core.experiments.metric import METRICS
+from arc_core.experiments.study import Cycle, Experiment, Study
+from arc_core.gate.panel import read_cases
+from arc_core.provenance.files import write_atomically
+from arc_core.record import Record
+from arc_core.report import figures
+from arc_core.report.summary import CycleSummary, rows_of, summarise
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class CycleReport(Record):
+    """What a cycle leaves for its readers. `page` is the HTML file; `markdown` goes to the UI."""
+
+    summary: CycleSummary
+    markdown: str
+    page: str
+
+
+def write_report(
+    memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...], lessons: Sequence[Lesson], home: Path
+) -> CycleReport:
+    """Render the report of a cycle that trained `ids`, under `home`/report; `index.html` is the newest."""
+    folder = home / "report" / study.id
+    page = folder / f"cycle-{cycle.number:04d}.html"
+    summary = summarise(memory, study, cycle, ids).model_copy(update={"report": str(page)})
+    markdown = _render(memory, study, cycle, summary, lessons, home / "runs")
+    html = _page(f"ARC · cycle {cycle.number}", markdown)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (page, home / "report" / "index.html"):
+        write_atomically(path, html.encode())
+    return CycleReport(summary=summary, markdown=markdown, page=str(page))
+
+
+def _render(
+    memory: Memory, study: Study, cycle: Cycle, summary: CycleSummary, lessons: Sequence[Lesson], runs: Path
+) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    dataset, rows, champion = dataset_of(study), rows_of(memory, study), memory.champion(study.id)
+    proposals = {proposal.id: proposal for proposal in memory.kept(cycle.id, Proposal)}
+    decisions = memory.kept(cycle.id, Decision)
+    directives = memory.kept(cycle.id, Directive)
+    # Not HTML: the Markdown renderers that show it escape it themselves.
+    environment = Environment(  # noqa: S701
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, finalize=_cell
+    )
+    environment.filters["code"] = lambda text: f"`{text}`"
+    case, picture = _champion_overlay(runs, dataset, champion) if champion else (None, None)
+    return environment.get_template("cycle.md.j2").render(
+        summary=summary,
+        study=study,
+        dataset=dataset,
+        patients=len({each.patient_id for each in dataset.cases}),
+        folds=study.split["folds"],
+        label=METRICS[study.metric].label,
+        directive=directives[0] if directives else None,
+        champion=summary.champion,
+        champion_metrics=_metrics(champion),
+        overlay_case=case,
+        overlay=_inline(picture),
+        curves=_inline(_curves(memory, summary)),
+        best=_inline(figures.best_so_far(rows, study.metric) if any(row.metric for row in rows) else None),
+        comparisons=sum(verdict.champion_id is not None for verdict in memory.verdicts(study.id)),
+        decisions=[(proposals[decision.proposal_id], decision) for decision in decisions],
+        learned=[p for p in proposals.values() if p.rests_on],
+        lessons=lessons,
+    )
+
+
+def _metrics(champion: Experiment | None) -> list[tuple[str, Any]]:
+    result = champion.outcome.result if champion else None
+    return [(METRICS[name].label, estimate) for name, estimate in result.metrics.items()] if result else []
+
+
+def _curves(memory: Memory, summary: CycleSummary) -> bytes | None:
+    curves = []
+    for row in summary.rows:
+        experiment = memory.experiment(row.experiment_id)
+        if experiment and experiment.outcome.result:
+            curves.append((f"#{row.number}", experiment.outcome.result.curve))
+    return figures.learning_curves(curves) if curves else None
+
+
+def _champion_overlay(runs: Path, dataset: Dataset, champion: Experiment) -> tuple[str | None, bytes | None]:
+    """The held-out case of median Dice; none where the champion has no masks."""
+    cases = [case for case in read_cases(runs, champion) if case.mean_dice is not None]
+    if not cases:
+        return None, None
+    middle = sorted(cases, key=lambda case: (case.mean_dice, case.image_id))[len(cases) // 2]
+    source = next(case for case in dataset.cases if case.image_id == middle.image_id)
+    root = Path(dataset.root)
+    assert source.mask is not None
+    predicted = runs / champion.id / f"fold-{middle.fold}" / "masks" / f"{middle.image_id}.png"
+    return middle.image_id, figures.overlay(root / source.image, root / source.mask, predicted)
+
+
+def _inline(png: bytes | None) -> str | None:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None
+
+
+def _cell(value: Any) -> Any:
+    """Text from records must not break a table, nor become markup."""
+    if not isinstance(value, str) or value.startswith("data:image/png;base64,"):
+        return value
+    return " ".join(value.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _page(title: str, markdown: str) -> str:
+    from jinja2 import Environment, FileSystemLoader
+    from markdown_it import MarkdownIt
+    from markupsafe import Markup
+
+    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
+    renderer.validateLink = lambda url: True  # type: ignore[method-assign]  # our own data: pictures
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    body = Markup(renderer.render(markdown))  # noqa: S704  # rendered with html switched off
+    return environment.get_template("page.html.j2").render(title=title, body=body)

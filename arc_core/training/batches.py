@@ -1,0 +1,42 @@
+"""Which cases come in which step: shuffled anew each epoch, every case once, batches of equal size."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+
+from arc_core.training.frames import Frames
+
+
+class Batch(NamedTuple):
+    """uint8 images (B, 3, S, S), and uint8 masks (B, S, S) or labels (B,)."""
+
+    images: torch.Tensor
+    targets: torch.Tensor
+
+
+class EpochBatches:
+    """Iterates over one epoch's micro-batches. `accumulate` of them make one optimiser step.
+
+    An epoch takes ceil(n / batch) steps whose micro-batches differ by at most one case, so no step is
+    left with a remnant that batch norm could not use.
+    """
+
+    def __init__(
+        self, frames: Frames, positions: torch.Tensor, batch_size: int, accumulate: int, seed: int
+    ) -> None:
+        self.frames = frames
+        self.positions = positions
+        self.steps = math.ceil(len(positions) / batch_size)
+        # A small fold may have fewer cases than micro-batches.
+        self.accumulate = min(accumulate, len(positions) // self.steps)
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return self.steps * self.accumulate
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = self.positions[torch.randperm(len(self.positions), generator=self._generator)]
+        for chosen in torch.tensor_split(order, len(self)):
+            yield Batch(self.frames.images[chosen], self.frames.targets[chosen])

@@ -1,0 +1,124 @@
+"""What a training costs, from a measured table: arithmetic, memory and time. Loads no torch."""
+
+import json
+import time
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from arc_core.data.splits import Split
+from arc_core.errors import SpecError
+from arc_core.experiments.metric import Task
+from arc_core.experiments.spec import Architecture, ExperimentSpec
+from arc_core.record import Record
+
+TABLE = Path(__file__).parent / "costs.json"
+REFERENCE_PX = 128
+"""Side of the image at which the table was measured."""
+
+# What a process holds before the first image: torch, lightning and monai; on a GPU, the CUDA context.
+HOST_BASE_MIB = 620.0
+CUDA_BASE_MIB = 700.0
+# Weights, gradients, two moments of Adam and the optimiser's scratch: five float32 per parameter.
+BYTES_PER_PARAMETER = 20
+# Besides the saved activations: convolution workspaces and gradients in flight.
+ACTIVATION_FACTOR = 1.6
+
+FOLD_S = 0.6
+"""Seconds per fold outside the training steps: building, predicting and writing."""
+
+# Training speed over the probe's, one thread each, measured with U-Net width 16, depth 4.
+PROBE_EFFICIENCY = 3.0
+
+
+class Cost(Record):
+    """Cost of one training image of a spec, at the spec's own image size."""
+
+    parameters: int
+    gflop_per_image: float
+    """Forward and backward, multiply and add counted as two."""
+    activation_mib_per_image: float
+    """What the forward pass keeps for the backward one, in float32."""
+
+
+def key_of(task: Task, architecture: Architecture) -> str:
+    """The entry of the table: `segmentation/unet/16/4` for width 16 and depth 4."""
+    return f"{task}/{architecture.name}/{architecture.width}/{architecture.depth}"
+
+
+@cache
+def table() -> dict[str, Cost]:
+    """Every measured architecture at 128 px; written by `python -m arc_core.training.profile`."""
+    entries = json.loads(TABLE.read_text(encoding="utf-8"))
+    return {key: Cost.model_validate(entry) for key, entry in entries.items()}
+
+
+def cost_of(spec: ExperimentSpec) -> Cost:
+    """The table's entry, scaled by image area; SpecError where the architecture was never measured."""
+    key = key_of(spec.task, spec.architecture)
+    reference = table().get(key)
+    if reference is None:
+        raise SpecError(
+            "this architecture has no measured cost",
+            where="architecture",
+            got=key,
+            expected="a network, width and depth of arc_core/training/costs.json",
+            cure="Choose another width or depth, or run `make costs` after adding a network.",
+        )
+    # Convolutions do the same work for every pixel, so both scale with the area.
+    area = (spec.image_size_px / REFERENCE_PX) ** 2
+    return reference.model_copy(
+        update={
+            "gflop_per_image": reference.gflop_per_image * area,
+            "activation_mib_per_image": reference.activation_mib_per_image * area,
+        }
+    )
+
+
+def training_images(split: Split, spec: ExperimentSpec) -> int:
+    """Images that pass through the network in training, over all folds and epochs."""
+    # Each case is held out once, so it trains in every fold but its own.
+    return len(split.assignment) * (split.folds - 1) * spec.epochs
+
+
+def work_gflop(split: Split, spec: ExperimentSpec) -> float:
+    """Arithmetic of the whole training, in 10⁹ floating-point operations."""
+    return training_images(split, spec) * cost_of(spec).gflop_per_image
+
+
+def memory_mib(
+    spec: ExperimentSpec, *, micro_batch: int, device: Literal["cpu", "cuda"] = "cpu", cases: int = 0
+) -> float:
+    """Memory the training needs on its device, in MiB; on the host, the decoded cases included."""
+    cost = cost_of(spec)
+    model = cost.parameters * BYTES_PER_PARAMETER / 2**20
+    step = cost.activation_mib_per_image * micro_batch * ACTIVATION_FACTOR
+    cached = cases * spec.image_size_px**2 * 4 / 2**20  # RGB and a mask, one byte each
+    base = CUDA_BASE_MIB if device == "cuda" else HOST_BASE_MIB
+    return base + model + step + cached
+
+
+def estimate_s(work_gflop: float, *, speed_gflop_s: float, startup_s: float, folds: int) -> float:
+    """Seconds a training of that much work takes at that speed."""
+    return startup_s + folds * FOLD_S + work_gflop / speed_gflop_s
+
+
+@cache
+def machine_gflop_s() -> float:
+    """A first guess at this machine's training speed on one thread, before anything was measured.
+
+    Runs element-wise float32 arithmetic for about 0.1 s and applies `PROBE_EFFICIENCY`.
+    """
+    import numpy as np
+
+    values = np.linspace(0.1, 0.9, 1 << 16, dtype=np.float32)
+    other = np.empty_like(values)
+    best_s, repeats = float("inf"), 20
+    started = time.perf_counter()
+    while time.perf_counter() - started < 0.1:
+        before = time.perf_counter()
+        for _ in range(repeats):
+            np.multiply(values, values, out=other)
+            np.add(other, values, out=other)
+        best_s = min(best_s, time.perf_counter() - before)
+    return PROBE_EFFICIENCY * 2 * repeats * values.size / best_s / 1e9

@@ -1,0 +1,160 @@
+"""The one evaluator: metrics come from saved per-case predictions, and from nothing else."""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arc_core.data.anatomy import vertical_cdr
+from arc_core.data.manifest import ImageCase
+from arc_core.data.reader import read_mask
+from arc_core.errors import ExperimentFailed
+from arc_core.experiments.result import Case, Result, VcdrModel
+from arc_core.gate.bootstrap import measure
+from arc_core.provenance.canonical import canonical_json, sha256_of_file
+from arc_core.training.cost import work_gflop
+from arc_core.training.fold import DONE, MASKS, PREDICTIONS, FoldDone, read_curve, read_fold
+from arc_core.training.plan import TrainingPlan
+from arc_core.training.storage import write_atomically
+from arc_core.training.vcdr import cross_fitted, fit_vcdr_model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CASES = "cases.json"
+
+
+def evaluate(plan: TrainingPlan) -> tuple[Result, tuple[Case, ...]]:
+    """Measure every case on the prediction made while it was held out.
+
+    Writes `cases.json` into the run folder. ExperimentFailed when a prediction is missing, doubled,
+    in the wrong fold, changed, unreadable, not finite, or of another size than its image.
+    """
+    folds = [read_fold(plan, fold) for fold in range(plan.split.folds)]
+    predicted = _predictions(plan)
+    read = _segmented if plan.spec.task == "segmentation" else _classified
+    cases = [read(plan, case, predicted[case.image_id]) for case in plan.dataset.cases]
+    model: VcdrModel | None = None
+    if plan.spec.task == "segmentation":
+        model = fit_vcdr_model(cases)
+        cases = cross_fitted(cases)
+    run_dir = Path(plan.run_dir)
+    write_atomically(
+        run_dir / CASES, canonical_json([case.model_dump(mode="json") for case in cases]) + b"\n"
+    )
+    return _result(plan, folds, cases, model), tuple(cases)
+
+
+def read_cases(run_dir: Path) -> tuple[Case, ...]:
+    """The cases that `evaluate` wrote."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[Case, ...]).validate_json((run_dir / CASES).read_bytes())
+
+
+def dice(predicted: "np.ndarray", reference: "np.ndarray") -> float:
+    """2·|A∩B| / (|A|+|B|) of two boolean masks; 1 when both are empty, 0 when only one is."""
+    total = int(predicted.sum()) + int(reference.sum())
+    return 2 * int((predicted & reference).sum()) / total if total else 1.0
+
+
+def _predictions(plan: TrainingPlan) -> dict[str, tuple[int, dict[str, str]]]:
+    """image_id → (fold, row), each case exactly once and in its own fold."""
+    found: dict[str, tuple[int, dict[str, str]]] = {}
+    for fold in range(plan.split.folds):
+        path = plan.fold_dir(fold) / PREDICTIONS
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            image_id = row.get("image_id") or ""
+            if image_id in found:
+                raise ExperimentFailed(f"{path}: {image_id} was predicted twice")
+            if plan.split.assignment.get(image_id) != fold:
+                raise ExperimentFailed(f"{path}: {image_id!r} is not held out in fold {fold}")
+            found[image_id] = (fold, row)
+    missing = [case.image_id for case in plan.dataset.cases if case.image_id not in found]
+    if missing:
+        raise ExperimentFailed(f"{len(missing)} cases have no prediction, the first is {missing[0]}")
+    return found
+
+
+def _segmented(plan: TrainingPlan, case: ImageCase, prediction: tuple[int, dict[str, str]]) -> Case:
+    fold, _ = prediction
+    path = plan.fold_dir(fold) / MASKS / f"{case.image_id}.png"
+    assert case.mask is not None
+    mask, reference = _mask(path), read_mask(Path(plan.dataset.root) / case.mask)
+    if mask.shape != (case.height_px, case.width_px):
+        raise ExperimentFailed(
+            f"{path} is {mask.shape[1]} × {mask.shape[0]} px, its image {case.width_px} × {case.height_px} px"
+        )
+    # Without a predicted disc there is no ratio. It counts as 0, so that failing never helps vcdr_mae.
+    return Case(
+        image_id=case.image_id,
+        patient_id=case.patient_id,
+        fold=fold,
+        label=case.label,
+        disc_dice=dice(mask >= 1, reference >= 1),
+        cup_dice=dice(mask == 2, reference == 2),
+        vcdr=vertical_cdr(mask) or 0.0,
+        vcdr_reference=vertical_cdr(reference),
+    )
+
+
+def _classified(plan: TrainingPlan, case: ImageCase, prediction: tuple[int, dict[str, str]]) -> Case:
+    fold, row = prediction
+    path = plan.fold_dir(fold) / PREDICTIONS
+    try:
+        probability = float(row["probability"])
+    except (KeyError, TypeError, ValueError):
+        raise ExperimentFailed(f"{path}: {case.image_id} has no readable probability") from None
+    if not (math.isfinite(probability) and 0 <= probability <= 1):
+        raise ExperimentFailed(f"{path}: the probability of {case.image_id} is {probability}")
+    return Case(
+        image_id=case.image_id,
+        patient_id=case.patient_id,
+        fold=fold,
+        label=case.label,
+        probability=probability,
+    )
+
+
+def _mask(path: Path) -> "np.ndarray":
+    try:
+        mask = read_mask(path)
+    except FileNotFoundError:
+        raise ExperimentFailed(f"{path} is missing") from None
+    except (OSError, ValueError) as error:
+        raise ExperimentFailed(f"{path} is unreadable: {error}") from None
+    if mask.max(initial=0) > 2:
+        raise ExperimentFailed(f"{path} holds the value {mask.max()}; 0, 1 and 2 are known")
+    return mask
+
+
+def _result(
+    plan: TrainingPlan, folds: Sequence[FoldDone], cases: Sequence[Case], model: VcdrModel | None
+) -> Result:
+    return Result(
+        metrics=measure(cases, plan.spec.task),
+        folds=plan.split.folds,
+        vcdr_model=model,
+        curve=tuple(point for done in folds for point in read_curve(plan, done.fold)),
+        device=folds[0].device,
+        train_s=sum(done.train_s for done in folds),
+        total_s=sum(done.startup_s + done.total_s for done in folds),
+        images=sum(done.images for done in folds),
+        work_gflop=work_gflop(plan.split, plan.spec),
+        peak_memory_mib=max(done.peak_memory_mib for done in folds),
+        files=_files(plan, folds),
+    )
+
+
+def _files(plan: TrainingPlan, folds: Sequence[FoldDone]) -> dict[str, str]:
+    """Every file that the result rests on, by path under the run folder."""
+    files = {plan.path.name: sha256_of_file(plan.path)}
+    for done in folds:
+        folder = f"fold-{done.fold}"
+        files |= {f"{folder}/{name}": sha for name, sha in done.files.items()}
+        files[f"{folder}/{DONE}"] = sha256_of_file(plan.fold_dir(done.fold) / DONE)
+    files[CASES] = sha256_of_file(Path(plan.run_dir) / CASES)
+    return dict(sorted(files.items()))

@@ -1,0 +1,40 @@
+"""What the executor needs to know of each proposal: does it compile, how long would it take, how much hold."""
+
+from collections.abc import Sequence
+
+from arc_core.data.study import dataset_of, split_of
+from arc_core.errors import ArcError
+from arc_core.experiments.board import Compiled, Proposal
+from arc_core.experiments.memory import Memory
+from arc_core.experiments.study import Study, experiment_id
+from arc_core.settings import Settings
+from arc_core.training.cost import cost_of, memory_mib
+from arc_core.training.job import pace_of, pick_gpu, plan_of
+from arc_core.training.plan import LaunchConfig
+
+
+def compile_proposals(
+    memory: Memory, study: Study, proposals: Sequence[Proposal], settings: Settings, launch: LaunchConfig
+) -> tuple[Compiled, ...]:
+    """One record per proposal; one that does not compile carries the reason."""
+    return tuple(_compiled(memory, study, proposal, settings, launch) for proposal in proposals)
+
+
+def _compiled(
+    memory: Memory, study: Study, proposal: Proposal, settings: Settings, launch: LaunchConfig
+) -> Compiled:
+    spec = proposal.spec
+    try:
+        gpu_index = pick_gpu(memory, spec, settings)
+        plan = plan_of(spec, study, experiment_id(study.id, spec.id), settings, launch, gpu_index)
+        pace = pace_of(memory, study, spec, gpu_index, settings, launch)
+    except ArcError as error:
+        return Compiled(proposal_id=proposal.id, error=str(error))
+    return Compiled(
+        proposal_id=proposal.id,
+        parameters=cost_of(spec).parameters,
+        memory_mib=memory_mib(
+            spec, micro_batch=plan.micro_batch, device=plan.device, cases=len(dataset_of(study).cases)
+        ),
+        seconds=pace.seconds(spec, split_of(study)),
+    )

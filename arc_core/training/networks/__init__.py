@@ -1,0 +1,25 @@
+"""The networks a spec may name. `networks/<task>/<name>.py` offers `build(architecture, …)`.
+
+A network takes images (B, 3, S, S) with S a multiple of 16 and returns logits: (B, 3, S, S) of
+background, rim and cup, or (B, 1) of glaucoma. To add one, write its file and its config
+(`configs/model/<task>/<name>.yaml`), then run `make costs`.
+"""
+
+from typing import TYPE_CHECKING
+
+from arc_core.experiments.metric import Task
+from arc_core.experiments.spec import Architecture
+from arc_core.training import catalogue
+
+if TYPE_CHECKING:
+    from torch import nn
+
+IMAGE_CHANNELS = 3
+OUTPUTS: dict[Task, int] = {"segmentation": 3, "classification": 1}
+
+
+def build_network(task: Task, architecture: Architecture) -> "nn.Module":
+    """A freshly initialised network; SpecError where the name is unknown."""
+    module = catalogue.load("networks", task, architecture.name)
+    network: nn.Module = module.build(architecture, channels_in=IMAGE_CHANNELS, channels_out=OUTPUTS[task])
+    return network

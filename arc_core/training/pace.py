@@ -1,0 +1,56 @@
+"""How long an experiment will take here, judged from what was measured in this store. Loads no torch."""
+
+import os
+from collections.abc import Sequence
+from statistics import median
+
+from arc_core.data.splits import Split
+from arc_core.experiments.result import Result
+from arc_core.experiments.spec import ExperimentSpec
+from arc_core.record import Record
+from arc_core.training.cost import estimate_s, machine_gflop_s, work_gflop
+
+# Start-up of a worker before anything was measured: importing torch, lightning and monai.
+UNMEASURED_STARTUP_S = 12.0
+
+
+class Pace(Record):
+    """Training speed and fixed time of one experiment, and how many measurements they rest on."""
+
+    gflop_s: float
+    startup_s: float
+    measurements: int
+
+    def seconds(self, spec: ExperimentSpec, split: Split) -> float:
+        """Expected time from start to result."""
+        return estimate_s(
+            work_gflop(split, spec), speed_gflop_s=self.gflop_s, startup_s=self.startup_s, folds=split.folds
+        )
+
+
+def measured_pace(
+    past: Sequence[tuple[ExperimentSpec, Result]],
+    network: str,
+    device: str,
+    *,
+    jobs_at_once: int,
+    threads: int,
+) -> Pace:
+    """The median over past experiments with the same network on the same kind of device.
+
+    With none of the same network, over all networks; with none at all, a probe of this machine's
+    arithmetic, slowed by the jobs that share its cores.
+    """
+    here = [(spec, result) for spec, result in past if result.device == device and result.train_s > 0]
+    same = [pair for pair in here if pair[0].architecture.name == network]
+    results = [result for _, result in same or here]
+    if results:
+        return Pace(
+            gflop_s=median(result.work_gflop / result.train_s for result in results),
+            startup_s=median(result.total_s - result.train_s for result in results),
+            measurements=len(results),
+        )
+    crowding = max(1.0, jobs_at_once * threads / (os.cpu_count() or 1))
+    return Pace(
+        gflop_s=machine_gflop_s() / crowding, startup_s=UNMEASURED_STARTUP_S * crowding, measurements=0
+    )

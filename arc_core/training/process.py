@@ -1,0 +1,124 @@
+"""One training worker as a child process: started, listened to, and always ended."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from arc_core.errors import ExperimentFailed, OutOfTime
+from arc_core.training.plan import TrainingPlan
+from arc_core.training.storage import write_atomically
+
+Event = dict[str, Any]
+PARENT_VARIABLE = "ARC_WORKER_PARENT"
+"""Tells the worker whose death it must not outlive."""
+
+GRACE_S = 5.0
+POLL_S = 0.2
+_LOG_LINES = 12
+
+
+def run_worker(
+    plan: TrainingPlan,
+    *,
+    on_event: Callable[[Event], None],
+    deadline: float | None = None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Train `plan` in a process of its own; returns when every fold is done.
+
+    `deadline` is Unix time in seconds (`time.time()`); the plan's own job time-out may come earlier.
+    `on_event` gets each line of the worker's protocol, in the calling thread. Raises OutOfTime at the
+    deadline or when `stop` is set, ExperimentFailed with the reason otherwise. However this call
+    ends, the worker's whole process group has ended too.
+    """
+    run_dir = Path(plan.run_dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write_atomically(plan.path, plan.model_dump_json(indent=1).encode())
+    log_path = run_dir / "worker.log"
+    log_start = log_path.stat().st_size if log_path.exists() else 0
+    limits = [deadline] if deadline is not None else []
+    if plan.job_timeout_s is not None:
+        limits.append(time.time() + plan.job_timeout_s)
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(
+            plan.arguments(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**os.environ, **plan.environment(), PARENT_VARIABLE: str(os.getpid())},
+            start_new_session=True,
+        )
+    try:
+        last = _listen(process, on_event, min(limits, default=None), stop)
+        code = process.wait()
+    finally:
+        _end_group(process)
+    if code != 0 or last.get("event") != "finished":
+        raise ExperimentFailed(_reason(code, last, log_path, log_start))
+
+
+def _listen(
+    process: "subprocess.Popen[bytes]",
+    on_event: Callable[[Event], None],
+    deadline: float | None,
+    stop: threading.Event | None,
+) -> Event:
+    """Pass on events until the worker closes its output; returns the last one."""
+    assert process.stdout is not None
+    lines: queue.Queue[bytes | None] = queue.Queue()
+    threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
+    last: Event = {}
+    while True:
+        if deadline is not None and time.time() >= deadline:
+            raise OutOfTime("the time for this experiment is over; the folds it finished are kept")
+        if stop is not None and stop.is_set():
+            raise OutOfTime("the experiment was stopped; the folds it finished are kept")
+        try:
+            line = lines.get(timeout=POLL_S)
+        except queue.Empty:
+            continue
+        if line is None:
+            return last
+        last = json.loads(line)
+        on_event(last)
+
+
+def _pump(stream: IO[bytes], lines: "queue.Queue[bytes | None]") -> None:
+    with stream:
+        for line in stream:
+            if line.endswith(b"\n"):  # a killed worker may leave half a line
+                lines.put(line)
+    lines.put(None)
+
+
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    """SIGTERM, then SIGKILL after a grace, to the worker and whatever it started."""
+    for signal_, patience_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, None)):
+        try:
+            os.killpg(process.pid, signal_)
+        except (ProcessLookupError, PermissionError):  # macOS says EPERM of a group that has ended
+            pass
+        try:
+            process.wait(timeout=patience_s)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _reason(code: int, last: Event, log_path: Path, log_start: int) -> str:
+    if last.get("event") == "failed":
+        return str(last["reason"])
+    with log_path.open("rb") as log:
+        log.seek(log_start)
+        tail = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+    said = "; its log ends: " + " | ".join(tail[-_LOG_LINES:]) if tail else ""
+    if code < 0:
+        hint = " (often: the machine ran out of memory)" if -code == signal.SIGKILL else ""
+        return f"the worker was killed by signal {-code}{hint}{said}"
+    return f"the worker ended with exit code {code} before it had finished{said}"

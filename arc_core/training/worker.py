@@ -1,0 +1,115 @@
+"""Train every fold of one plan: `python -m arc_core.training.worker PLAN.json`.
+
+Standard output carries one JSON object a line, and nothing else:
+
+    {"event": "started", "experiment_id", "folds", "epochs", "startup_s"}
+    {"event": "epoch", "fold", "epoch", "epochs", "train_loss", "held_out_loss"}
+    {"event": "fold", "fold", "folds", "train_s", "total_s", "reused"}
+    {"event": "finished"} or {"event": "failed", "reason"}
+
+Exit 0 finished, 3 failed with that reason. A fold that is sealed already is not trained again.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from arc_core.errors import ArcError
+from arc_core.experiments.result import Point
+from arc_core.training.fold import is_finished
+from arc_core.training.plan import TrainingPlan
+from arc_core.training.process import PARENT_VARIABLE
+
+FAILED = 3
+_WATCH_S = 1.0
+
+Emit = Callable[..., None]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the worker; returns its exit code."""
+    started = time.perf_counter()
+    _die_with_parent()
+    emit = _emitter(_claim_stdout())
+    plan = TrainingPlan.model_validate_json(Path(arguments[0]).read_bytes())
+    try:
+        _train(plan, emit, started)
+    except ArcError as error:
+        emit("failed", reason=str(error))
+        return FAILED
+    except MemoryError:
+        emit("failed", reason="the machine ran out of memory")
+        return FAILED
+    except Exception as error:
+        emit("failed", reason=f"{type(error).__name__}: {error}")
+        raise  # the traceback belongs in worker.log
+    emit("finished")
+    return 0
+
+
+def _train(plan: TrainingPlan, emit: Emit, started: float) -> None:
+    folds, epochs = plan.split.folds, plan.spec.epochs
+    waiting = [fold for fold in range(folds) if not is_finished(plan, fold)]
+    for fold in range(folds):
+        if fold not in waiting:
+            emit("fold", fold=fold, folds=folds, train_s=0.0, total_s=0.0, reused=True)
+    if not waiting:
+        return
+    # Torch and Lightning take seconds to import; a finished plan doesn't wait for them.
+    import torch
+
+    from arc_core.training.fitting import quieten_lightning, train_fold
+    from arc_core.training.frames import load_frames
+
+    quieten_lightning()
+    torch.set_num_threads(plan.cpu_threads)
+    frames = load_frames(plan.dataset, plan.spec.task, plan.spec.image_size_px)
+    startup_s = time.perf_counter() - started
+    emit(
+        "started", experiment_id=plan.experiment_id, folds=folds, epochs=epochs, startup_s=round(startup_s, 3)
+    )
+
+    def on_epoch(point: Point) -> None:
+        emit("epoch", epochs=epochs, **point.model_dump())
+
+    for fold in waiting:
+        done = train_fold(plan, fold, frames, startup_s=startup_s, on_epoch=on_epoch)
+        startup_s = 0.0
+        emit("fold", fold=fold, folds=folds, train_s=done.train_s, total_s=done.total_s, reused=False)
+
+
+def _claim_stdout() -> IO[str]:
+    """The protocol's own stream. Whatever else prints, C libraries included, goes to standard error."""
+    sys.stdout.flush()
+    protocol = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    return protocol
+
+
+def _emitter(stream: IO[str]) -> Emit:
+    def emit(event: str, **fields: object) -> None:
+        stream.write(json.dumps({"event": event, **fields}) + "\n")
+        stream.flush()
+
+    return emit
+
+
+def _die_with_parent() -> None:
+    """End with whoever started this process: nobody would hear of an orphan's results."""
+    parent = int(os.environ.get(PARENT_VARIABLE, os.getppid()))
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,113 @@
+"""The command lines: arguments in, tables out; exit 0 done, 1 failed, 2 bad input."""
+
+import logging
+import os
+import sys
+import time
+import traceback
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from typing import NoReturn
+
+import psutil
+
+from arc_core.config import load_config
+from arc_core.data.source import open_dataset
+from arc_core.errors import ArcError
+from arc_core.experiments.memory import open_memory
+from arc_core.report.summary import CycleSummary
+from arc_core.settings import get_settings
+from flows.terminal import Terminal
+
+
+def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
+    """`python -m flows.cycle`."""
+    parser = _parser("python -m flows.cycle", "Run research cycles on this machine.")
+    parser.add_argument("--dry-run", action="store_true", help="plan a cycle, train nothing, change nothing")
+    parser.add_argument(
+        "--max-cycles", type=_count, default=1, metavar="N", help="0: until stopped; default 1"
+    )
+    parser.add_argument("--max-minutes", type=_minutes, metavar="M", help="end by then with what there is")
+    parser.add_argument("--data", metavar="DIR", help="folder with images/, masks/, labels.csv")
+    parser.add_argument("--task", choices=["segmentation", "classification"])
+    parser.add_argument("overrides", nargs="*", metavar="HYDRA_OVERRIDE", help="such as spec.epochs=30")
+    given = parser.parse_intermixed_args()
+    sys.exit(_guarded(lambda: _cycles(arc, given.__dict__)))
+
+
+def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
+    max_cycles, max_minutes = given.pop("max_cycles"), given.pop("max_minutes")
+    assert isinstance(max_cycles, int)
+    assert max_minutes is None or isinstance(max_minutes, float)
+    deadline = None if max_minutes is None else time.time() + 60 * max_minutes
+    _check_input(given)
+    terminal = Terminal(dry_run=bool(given["dry_run"]))
+    done = 0
+    while True:
+        left = None if deadline is None else (deadline - time.time()) / 60
+        called = time.time()
+        with terminal.progress():
+            summary = arc(**given, max_minutes=left)
+        terminal.show(summary, begun_s=called - _process_start(), flow_s=time.time() - called)
+        done += 1
+        out_of_time = deadline is not None and time.time() >= deadline
+        if given["dry_run"] or done == max_cycles or out_of_time:
+            return
+
+
+def _check_input(given: dict[str, object]) -> None:
+    """Bad input is told at once, before a server is started."""
+    task, data, overrides = given["task"], given["data"], given["overrides"]
+    config = load_config(overrides, task=task, data=data)  # type: ignore[arg-type]
+    settings = get_settings()
+    if config.data.path is not None:
+        open_dataset(config.data, config.task, settings.home)
+    if settings.database_url is not None or (settings.home / "arc.db").exists():
+        open_memory(settings.store_url)
+
+
+def _guarded(command: Callable[[], None]) -> int:
+    """The exit code; an error that ARC foresaw is one line, any other is shown whole."""
+    if "PREFECT_LOGGING_LEVEL" not in os.environ:
+        logging.disable(logging.CRITICAL)  # the terminal has ARC's tables; Prefect's UI has the states
+    try:
+        command()
+    except ArcError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Stopped. What had finished is kept; the same command goes on from there.", file=sys.stderr)
+        return 130
+    except Exception:  # noqa: BLE001  # the last resort: shown whole, and never exit 0
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _parser(program: str, description: str) -> ArgumentParser:
+    return ArgumentParser(
+        prog=program,
+        description=description,
+        formatter_class=RawDescriptionHelpFormatter,
+        epilog="Research software, not a medical device. Exit codes: 0 done, 1 failed, 2 bad input.",
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1
+    if not 0 < minutes < 1e6:
+        raise ArgumentTypeError(f"{text!r} is not a number of minutes over 0")
+    return minutes
+
+
+def _process_start() -> float:
+    return psutil.Process().create_time()

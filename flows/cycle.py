@@ -1,0 +1,80 @@
+"""Flow `arc`: one research cycle. `python -m flows.cycle` runs it here, `arc/continuous` deployed."""
+
+import time
+
+from prefect import flow
+
+from arc_core.config import ArcConfig, load_config
+from arc_core.experiments.board import History
+from arc_core.experiments.home import only_cycle_in
+from arc_core.report.summary import CycleSummary
+from arc_core.settings import get_settings
+from tasks.board import decide, direct, pending, propose, recall, review
+from tasks.context import Context
+from tasks.cycle import close_cycle, open_cycle
+from tasks.judge import judge
+from tasks.plan import plan
+from tasks.publish import publish
+from tasks.train import train
+
+
+@flow(name="arc", log_prints=False)
+def arc(
+    task: str | None = None,
+    data: str | None = None,
+    overrides: list[str] | None = None,
+    max_minutes: float | None = None,
+    dry_run: bool = False,
+) -> CycleSummary:
+    """One research cycle: recall, direct, propose, review, decide, train, judge, record.
+
+    `task`, `data` and `overrides` are those of the command line. With `max_minutes`, nothing is
+    started that is not expected to end in time. A dry run stops at the plan and changes nothing.
+    """
+    deadline = None if max_minutes is None else time.time() + 60 * max_minutes
+    config = load_config(overrides or [], task=task, data=data)
+    if dry_run:
+        return plan_only(config)
+    with only_cycle_in(get_settings().home.resolve()):
+        context = open_cycle(config, dry_run=False)
+        try:
+            return run(context, deadline)
+        except BaseException as error:
+            close_cycle(context, failed=f"{type(error).__name__}: {error}")
+            raise
+
+
+def run(context: Context, deadline: float | None) -> CycleSummary:
+    """The whole cycle: the board meets, what it approved is trained, the gate judges, the record is kept."""
+    history = meet(context)
+    experiments = pending(context)
+    for future in [train(context, experiment_id, deadline) for experiment_id in experiments]:
+        future.result()
+    judge(context)
+    summary = publish(context, history, experiments)
+    close_cycle(context)
+    return summary
+
+
+def meet(context: Context) -> History:
+    """The board's meeting; what it selects waits in the store."""
+    history = recall(context)
+    directive = direct(context, history)
+    proposals = propose(context, history, directive)
+    reviews = review(context, history, directive, proposals)
+    decide(context, history, directive, proposals, reviews)
+    return history
+
+
+def plan_only(config: ArcConfig) -> CycleSummary:
+    """A dry run: the meeting, and the plan of what it would train. Says how long it took itself."""
+    began = time.monotonic()
+    context = open_cycle(config, dry_run=True)
+    meet(context)
+    return plan(context).model_copy(update={"body_s": time.monotonic() - began})
+
+
+if __name__ == "__main__":
+    from flows.command_line import cycle_command
+
+    cycle_command(arc)

@@ -1,0 +1,118 @@
+"""What the terminal shows: bars while it trains, tables when it is done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from arc_core.experiments.metric import METRICS
+from arc_core.report.summary import CycleSummary, Row
+from tasks.progress import listeners
+
+STYLES = {"baseline": "cyan", "promote": "bold green", "reject": "red", "failed": "red", "stopped": "yellow"}
+
+
+class Terminal:
+    """Progress goes to stderr, and only when it is a terminal; results go to stdout."""
+
+    def __init__(self, *, dry_run: bool) -> None:
+        # A pipe has no width; a table squeezed into 80 columns can't be read.
+        self._out = Console(highlight=False)
+        if not self._out.is_terminal:
+            self._out = Console(highlight=False, width=160)
+        self._err = Console(stderr=True)
+        self._dry_run = dry_run
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Bars for the experiments in training."""
+        columns = (
+            TextColumn("{task.fields[name]}"),
+            BarColumn(24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+        )
+        bars = Progress(*columns, console=self._err, transient=True, disable=not self._err.is_terminal)
+        tasks: dict[str, TaskID] = {}
+
+        def listen(experiment_id: str, percent: float | None, words: str) -> None:
+            if experiment_id not in tasks:
+                tasks[experiment_id] = bars.add_task(words, name=experiment_id, total=100)
+            if percent is None:
+                bars.remove_task(tasks.pop(experiment_id))
+            else:
+                bars.update(tasks[experiment_id], completed=percent, description=words)
+
+        listeners.append(listen)
+        try:
+            with bars:
+                bars.add_task(
+                    "the board meets" if self._dry_run else "the cycle runs", name="arc", total=None
+                )
+                yield
+        finally:
+            listeners.remove(listen)
+
+    def show(self, summary: CycleSummary, *, begun_s: float, flow_s: float) -> None:
+        """The cycle's table, or the dry run's plan; then where the time went."""
+        mark = " · [bold yellow]SIMULATED DATA[/]" if summary.simulated else ""
+        kind = "dry run of cycle" if self._dry_run else "cycle"
+        self._out.print(f"\n[bold]ARC {kind} {summary.cycle}[/] · {summary.study_id} · {summary.mode}{mark}")
+        if self._dry_run:
+            self._show_plan(summary)
+            shares = f"start and imports {begun_s:.1f} s · Prefect {flow_s - summary.body_s:.1f} s"
+            self._out.print(f"time: {shares} · the cycle's own steps {summary.body_s:.1f} s")
+            return
+        self._out.print(self._table(summary))
+        for row in summary.rows:
+            if row.status in ("failed", "stopped"):
+                self._out.print(f"#{row.number} {row.status}: {escape(row.reason)}")
+        self._show_champion(summary.champion, summary.metric)
+        self._out.print(f"report: {summary.report}", soft_wrap=True)
+
+    def _table(self, summary: CycleSummary) -> Table:
+        table = Table(show_lines=False, header_style="bold", pad_edge=False)
+        table.add_column("#", justify="right")
+        table.add_column("experiment", no_wrap=True)
+        table.add_column("hypothesis", ratio=3)
+        table.add_column("what changed", ratio=3)
+        table.add_column(f"{METRICS[summary.metric].label} [95 %]".replace("[", r"\["), no_wrap=True)
+        table.add_column("verdict", no_wrap=True)
+        table.add_column("seconds", justify="right")
+        for row in summary.rows:
+            style = STYLES.get(row.verdict, "")
+            table.add_row(
+                str(row.number),
+                row.experiment_id,
+                escape(row.hypothesis),
+                escape(row.changes),
+                escape(str(row.metric)) if row.metric else "–",
+                f"[{style}]{row.verdict}[/]" if style else row.verdict,
+                f"{row.seconds:.0f}" if row.seconds is not None else "–",
+            )
+        return table
+
+    def _show_champion(self, champion: Row | None, metric: str) -> None:
+        if champion is None:
+            self._out.print("champion: none yet")
+            return
+        value = escape(str(champion.metric))
+        words = f"#{champion.number} {champion.experiment_id}, {METRICS[metric].label} {value}"
+        self._out.print(f"champion: [bold]{words}[/], since cycle {champion.cycle}", soft_wrap=True)
+
+    def _show_plan(self, summary: CycleSummary) -> None:
+        table = Table(header_style="bold", pad_edge=False)
+        for name in ("experiment", "hypothesis", "what would change", "device", "minutes", "memory MiB"):
+            table.add_column(name, justify="right" if name in ("minutes", "memory MiB") else "left")
+        for row in summary.planned:
+            cost = (row.device, f"{row.minutes:.1f}", f"{row.memory_mib:.0f}")
+            table.add_row(row.experiment_id, escape(row.hypothesis), escape(row.changes), *cost)
+        self._out.print(table)
+        for row in summary.planned:
+            self._out.print(f"[bold]{row.experiment_id}[/] final training configuration:")
+            self._out.print_json(data=row.configuration, indent=None)
+        self._out.print(f"{summary.rejected} proposals were not approved. Nothing was trained or recorded.")

@@ -1,0 +1,12 @@
+"""Flow `train`: one approved experiment, in its own flow run of the work pool `arc-gpu`."""
+
+from prefect import flow
+
+from arc_core.training.plan import LaunchConfig
+from tasks.train import train_here
+
+
+@flow(name="train", log_prints=False)
+def train(experiment_id: str, launch: LaunchConfig | None = None, deadline: float | None = None) -> str:
+    """Train and measure the experiment with this id; its outcome is in the store. Returns its status."""
+    return train_here(experiment_id, launch or LaunchConfig(), deadline).outcome.status

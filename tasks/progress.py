@@ -1,0 +1,56 @@
+"""How far an experiment is: told to the Prefect UI, and to whoever listens in this process."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, cast
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from arc_core.training.process import Event
+
+Listener = Callable[[str, float | None, str], None]
+listeners: list[Listener] = []
+"""Called with experiment id, percent (None: it has ended) and a few words; the terminal's bars are one."""
+
+STEP_PERCENT = 5.0  # each update of the artifact is a request to the server
+
+
+class Progress:
+    """One experiment's progress, from its worker's events."""
+
+    def __init__(self, experiment_id: str) -> None:
+        self._id = experiment_id
+        self._percent = self._told = 0.0
+
+    def __enter__(self) -> Self:
+        made = create_progress_artifact(
+            progress=0.0, key=f"{self._id}-progress", description=f"Training of {self._id}"
+        )
+        self._artifact = cast(UUID, made)  # a coroutine in async code only
+        self._tell("starting")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._told < self._percent:
+            update_progress_artifact(self._artifact, self._percent)
+        for listener in listeners:
+            listener(self._id, None, "")
+
+    def on_event(self, event: Event) -> None:
+        """Take one line of the worker's protocol."""
+        if event["event"] == "started":
+            self._folds = event["folds"]
+        if event["event"] == "epoch":
+            fold, folds, epoch, epochs = event["fold"], self._folds, event["epoch"], event["epochs"]
+            self._percent = 100 * (fold * epochs + epoch) / (folds * epochs)
+            self._tell(f"fold {fold + 1}/{folds} · epoch {epoch}/{epochs} · loss {event['train_loss']:.3f}")
+            if self._percent - self._told >= STEP_PERCENT:
+                update_progress_artifact(self._artifact, self._percent)
+                self._told = self._percent
+
+    def _tell(self, words: str) -> None:
+        for listener in listeners:
+            listener(self._id, self._percent, words)

@@ -1,0 +1,41 @@
+"""The cycle's report: a page in the ARC home, a report and a table in the Prefect UI."""
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from arc_core.experiments.board import History
+from arc_core.experiments.metric import METRICS
+from arc_core.report.cycle import write_report
+from arc_core.report.summary import CycleSummary
+from arc_core.settings import get_settings
+from tasks.context import Context
+from tasks.policy import arc_task
+
+
+@arc_task(name="publish")
+def publish(context: Context, history: History, trained: tuple[str, ...]) -> CycleSummary:
+    """Write and show the report of a cycle that trained these experiments."""
+    study = context.study
+    home = get_settings().home.resolve()
+    report = write_report(context.memory, study, context.cycle, trained, history.lessons, home)
+    create_markdown_artifact(report.markdown, key="arc-report", description=f"Cycle {context.cycle.number}")
+    create_table_artifact(
+        _table(report.summary), key="arc-experiments", description="This cycle's experiments"
+    )
+    return report.summary
+
+
+def _table(summary: CycleSummary) -> list[dict[str, object]]:
+    label = METRICS[summary.metric].label
+    return [
+        {
+            "#": row.number,
+            "experiment": row.experiment_id,
+            "hypothesis": row.hypothesis,
+            "what changed": row.changes,
+            f"{label} [95 %]": str(row.metric or "–"),
+            "verdict": row.verdict,
+            "seconds": round(row.seconds) if row.seconds is not None else "–",
+            "data": "simulated" if summary.simulated else "real",
+        }
+        for row in summary.rows
+    ]

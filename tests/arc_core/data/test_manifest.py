@@ -1,0 +1,106 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from arc_core.data.manifest import read_dataset
+
+
+def test_lists_cases_with_patients_labels_and_sites(simulated):
+    assert [case.image_id for case in simulated.cases] == sorted(case.image_id for case in simulated.cases)
+    assert len(simulated.cases) == 24
+    assert simulated.has_patient_ids
+    case = simulated.cases[0]
+    assert (case.patient_id, case.site, case.camera) == ("sim_0001", "site-beta", "camera-beta")
+    assert (case.height_px, case.width_px) == (64, 64)
+    assert simulated.image_path(case).is_file()
+    assert simulated.mask_path(case).is_file()
+
+
+def test_equal_content_has_equal_hash_wherever_it_lies(simulated, folder):
+    assert read_dataset(folder, "classification").sha256 == simulated.sha256
+
+
+@pytest.mark.parametrize("part", ["images", "masks", "labels.csv"])
+def test_a_changed_file_changes_the_hash(simulated, folder, part):
+    if part == "labels.csv":
+        rows = (folder / part).read_text()
+        (folder / part).write_text(rows.replace("site-alpha", "site-gamma"))
+    else:
+        path = min((folder / part).iterdir())
+        pixels = np.array(Image.open(path))
+        pixels[0, 0] = 1
+        Image.fromarray(pixels).save(path)
+    assert read_dataset(folder, "classification").sha256 != simulated.sha256
+
+
+def test_without_patient_ids_the_image_stands_for_the_patient(folder):
+    rows = (folder / "labels.csv").read_text().splitlines()
+    (folder / "labels.csv").write_text("\n".join(",".join(row.split(",")[:2]) for row in rows))
+    dataset = read_dataset(folder, "classification")
+    assert not dataset.has_patient_ids
+    assert all(case.patient_id == case.image_id for case in dataset.cases)
+
+
+def test_segmentation_needs_no_labels_and_classification_no_masks(folder):
+    shutil.rmtree(folder / "masks")
+    assert all(case.mask is None for case in read_dataset(folder, "classification").cases)
+
+
+def test_segmentation_without_labels(folder):
+    (folder / "labels.csv").unlink()
+    assert all(case.label is None for case in read_dataset(folder, "segmentation").cases)
+
+
+def test_one_class_is_enough_for_segmentation(folder):
+    rows = (folder / "labels.csv").read_text().splitlines()
+    cells = [row.split(",") for row in rows[1:]]
+    (folder / "labels.csv").write_text("\n".join([rows[0], *(",".join([c[0], "0", *c[2:]]) for c in cells)]))
+    assert {case.label for case in read_dataset(folder, "segmentation").cases} == {0}
+
+
+def test_litter_of_file_browsers_is_skipped(simulated, folder):
+    for name in ("images/.DS_Store", "images/Thumbs.db", "masks/._sim.png", "masks/desktop.ini"):
+        (folder / name).write_bytes(b"litter")
+    assert read_dataset(folder, "classification").sha256 == simulated.sha256
+
+
+def test_a_byte_order_mark_and_blank_lines_do_no_harm(simulated, folder):
+    text = (folder / "labels.csv").read_text()
+    (folder / "labels.csv").write_text(
+        "\ufeff" + text.replace("\n", "\r\n") + "\r\n", encoding="utf-8", newline=""
+    )
+    assert read_dataset(folder, "classification").sha256 == simulated.sha256
+
+
+def test_mixed_formats_and_suffix_case(folder):
+    for path, suffix in zip(
+        sorted((folder / "images").iterdir())[:4], (".JPG", ".tif", ".BMP", ".Png"), strict=True
+    ):
+        Image.open(path).save(folder / "images" / f"{path.stem}_new{suffix}")
+        path.unlink()
+        (folder / "images" / f"{path.stem}_new{suffix}").rename(path.with_suffix(suffix))
+    dataset = read_dataset(folder, "classification")
+    assert {Path(case.image).suffix for case in dataset.cases} == {".JPG", ".tif", ".BMP", ".Png", ".png"}
+
+
+def test_a_relative_path_is_made_absolute(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    assert read_dataset(Path("eyes"), "segmentation").root == str(folder)
+
+
+def test_a_simulated_folder_stays_simulated_when_the_user_names_it(folder):
+    assert read_dataset(folder, "segmentation").simulated
+    (folder / "README.txt").unlink()
+    assert not read_dataset(folder, "segmentation").simulated
+
+
+def test_the_real_dataset(drishti):
+    dataset = read_dataset(drishti, "segmentation")
+    assert len(dataset.cases) == 50
+    assert sum(case.label for case in dataset.cases) == 32
+    assert (512, 1024) in {(case.width_px, case.height_px) for case in dataset.cases}
+    assert not dataset.has_patient_ids
+    assert not dataset.simulated
