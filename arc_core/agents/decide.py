@@ -31,9 +31,10 @@ def decide(
 
     Outcome, first match: the supervisor's veto rejects, so does a training that does not fit; a
     supervisor's revise holds an approval back; else the tally. Without a ruling or a check it is a
-    reject. Approved proposals are selected by score, then by the weight behind it, then its
-    proposer's first choices before its second ones, then by id: first within their category's budget, one for each set of axes, so that a cycle does not spend its places
-    on one question; then into the places left empty.
+    reject. Approved proposals are selected by score, then by the weight behind it, then a proposer's
+    first choices before its second ones, then by id: first within their category's budget, one for
+    each set of axes, so that a cycle does not spend its places on one question; then into the places
+    left empty.
     """
     ruled = {ruling.proposal_id: ruling for ruling in rulings}
     checked = {check.proposal_id: check for check in checks}

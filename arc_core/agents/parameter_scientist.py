@@ -68,10 +68,10 @@ def _ideas(desk: Desk, axes: Axes, category: Category, points: Iterator[Idea]) -
 def _kept(desk: Desk, paths: tuple[str, ...], category: Category, nth: int) -> tuple[str, ...]:
     """Which of the suggested numbers are taken over; the others stay the parent's.
 
-    Exploiting takes two: the focus and what has helped first, moving on with every try, so that no
-    axis is left out. Exploring takes three, a wildcat all.
+    A wildcat takes all. Else two are taken, the focus and what has helped first, moving on with every
+    try, so that no axis is left out.
     """
-    size = {"exploit": EXPLOIT_AXES, "explore": 3, "wildcat": len(paths)}[category]
+    size = len(paths) if category == "wildcat" else EXPLOIT_AXES
     focus = desk.brief.directive.focus_axes
     gain = {path: desk.evidence.mean_gain(path) or 0.0 for path in paths}
     ranked = sorted(paths, key=lambda path: (path not in focus, -gain[path], paths.index(path)))

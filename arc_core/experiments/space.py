@@ -73,7 +73,7 @@ class SearchSpace(Record):
         return parent.changed(changes)
 
     def outside(self, spec: ExperimentSpec) -> dict[str, Value]:
-        """The active paths on which `spec` leaves the space, with its values; one it leaves open is inside."""
+        """The active paths on which `spec` leaves the space, with its values. One left open is inside."""
         flat = spec.flat()
         active = {path: axis for path, axis in self.active(spec).items() if path in flat}
         return {path: flat[path] for path, axis in active.items() if not axis.contains(flat[path])}

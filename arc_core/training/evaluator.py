@@ -1,15 +1,19 @@
 """The one evaluator: metrics come from saved per-case predictions, and from nothing else."""
 
 import csv
+import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from arc_core.data.anatomy import vertical_cdr
 from arc_core.data.manifest import ImageCase
-from arc_core.data.reader import read_mask
-from arc_core.errors import ExperimentFailed
+from arc_core.data.reader import Pixels, decode_mask, read_bytes
+from arc_core.errors import DatasetError, ExperimentFailed
 from arc_core.experiments.result import Case, Result, VcdrModel
 from arc_core.gate.bootstrap import measure
 from arc_core.provenance.canonical import canonical_json, sha256_of_file
@@ -18,9 +22,6 @@ from arc_core.training.fold import DONE, MASKS, PREDICTIONS, FoldDone, read_curv
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.storage import write_atomically
 from arc_core.training.vcdr import cross_fitted, fit_vcdr_model
-
-if TYPE_CHECKING:
-    import numpy as np
 
 CASES = "cases.json"
 
@@ -48,12 +49,10 @@ def evaluate(plan: TrainingPlan) -> tuple[Result, tuple[Case, ...]]:
 
 def read_cases(run_dir: Path) -> tuple[Case, ...]:
     """The cases that `evaluate` wrote."""
-    from pydantic import TypeAdapter
-
     return TypeAdapter(tuple[Case, ...]).validate_json((run_dir / CASES).read_bytes())
 
 
-def dice(predicted: "np.ndarray", reference: "np.ndarray") -> float:
+def dice(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
     """2·|A∩B| / (|A|+|B|) of two boolean masks; 1 when both are empty, 0 when only one is."""
     total = int(predicted.sum()) + int(reference.sum())
     return 2 * int((predicted & reference).sum()) / total if total else 1.0
@@ -82,8 +81,9 @@ def _predictions(plan: TrainingPlan) -> dict[str, tuple[int, dict[str, str]]]:
 def _segmented(plan: TrainingPlan, case: ImageCase, prediction: tuple[int, dict[str, str]]) -> Case:
     fold, _ = prediction
     path = plan.fold_dir(fold) / MASKS / f"{case.image_id}.png"
-    assert case.mask is not None
-    mask, reference = _mask(path), read_mask(Path(plan.dataset.root) / case.mask)
+    reference_path = plan.dataset.mask_path(case)
+    assert reference_path is not None, "read_dataset lets no case of a segmentation study through without it"
+    mask, reference = _mask(path), _mask(reference_path, case.mask_sha256)
     if mask.shape != (case.height_px, case.width_px):
         raise ExperimentFailed(
             f"{path} is {mask.shape[1]} × {mask.shape[0]} px, its image {case.width_px} × {case.height_px} px"
@@ -119,15 +119,14 @@ def _classified(plan: TrainingPlan, case: ImageCase, prediction: tuple[int, dict
     )
 
 
-def _mask(path: Path) -> "np.ndarray":
+def _mask(path: Path, sha256: str | None = None) -> Pixels:
     try:
-        mask = read_mask(path)
-    except FileNotFoundError:
-        raise ExperimentFailed(f"{path} is missing") from None
-    except (OSError, ValueError) as error:
-        raise ExperimentFailed(f"{path} is unreadable: {error}") from None
-    if mask.max(initial=0) > 2:
-        raise ExperimentFailed(f"{path} holds the value {mask.max()}; 0, 1 and 2 are known")
+        data = read_bytes(path)
+        mask = decode_mask(data, path)
+    except DatasetError as error:
+        raise ExperimentFailed(str(error)) from None
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise ExperimentFailed(f"{path} has changed since the dataset was read")
     return mask
 
 

@@ -53,7 +53,7 @@ def train_fold(
     done = FoldDone(
         fold=fold,
         key=key_of(plan),
-        device=_device_name(plan),
+        device=plan.device,
         startup_s=startup_s,
         train_s=module.train_s,
         total_s=time.perf_counter() - started,
@@ -70,7 +70,7 @@ def _fit(
 ) -> tuple[FoldModule, torch.Tensor]:
     seeds = [seed_of(plan.spec.seed, fold, purpose) for purpose in ("weights", "order", "augmentation")]
     random.seed(seeds[0])
-    np.random.seed(seeds[0])  # noqa: NPY002  # libraries that draw from it must repeat too
+    np.random.seed(seeds[0])  # libraries that draw from it must repeat too
     torch.manual_seed(seeds[0])
     held_out = frames.positions(plan.split.held_out(fold))
     training = EpochBatches(
@@ -131,10 +131,6 @@ def _write_predictions(
         write_mask(folder / MASKS / f"{image_id}.png", mask)
         rows.append((image_id, int((mask >= 1).sum()), int((mask == 2).sum())))
     write_rows(folder / PREDICTIONS, ("image_id", "disc_area_px", "cup_area_px"), rows)
-
-
-def _device_name(plan: TrainingPlan) -> str:
-    return torch.cuda.get_device_name(0) if plan.device == "cuda" else "cpu"
 
 
 def _peak_memory_mib(plan: TrainingPlan) -> float:

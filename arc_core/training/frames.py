@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from arc_core.data.manifest import Dataset, ImageCase
-from arc_core.data.reader import decode_image, decode_mask, read_bytes, to_square
+from arc_core.data.reader import Pixels, decode_image, decode_mask, read_bytes, to_square
 from arc_core.errors import ExperimentFailed
 from arc_core.experiments.metric import Task
 
@@ -52,19 +52,19 @@ def load_frames(dataset: Dataset, task: Task, size_px: int) -> Frames:
     return Frames(dataset.cases, torch.from_numpy(images), torch.from_numpy(targets))
 
 
-def to_tensor(square: np.ndarray) -> np.ndarray:
+def to_tensor(square: Pixels) -> Pixels:
     """(S, S, 3) as the network's (3, S, S)."""
     return np.ascontiguousarray(square.transpose(2, 0, 1))
 
 
-def _image(dataset: Dataset, case: ImageCase, size_px: int) -> np.ndarray:
+def _image(dataset: Dataset, case: ImageCase, size_px: int) -> Pixels:
     path = dataset.image_path(case)
     data = read_bytes(path)
     _need_same(data, case.sha256, str(path))
     return to_tensor(to_square(decode_image(data, path), size_px))
 
 
-def _mask(dataset: Dataset, case: ImageCase, size_px: int) -> np.ndarray:
+def _mask(dataset: Dataset, case: ImageCase, size_px: int) -> Pixels:
     path = dataset.mask_path(case)
     assert path is not None, "read_dataset lets no case of a segmentation study through without its mask"
     data = read_bytes(path)

@@ -21,7 +21,8 @@ from arc_core.training.normalisation import normalise
 from arc_core.training.optimisation import build_optimiser, build_schedule
 
 _CURVE_POINTS = 10
-"""Epochs at which the held-out loss is looked at, for the learning curve and nothing else."""
+_EPOCHS_PER_POINT = 3
+"""The held-out loss is looked at for the learning curve and nothing else, so it must stay cheap."""
 
 
 class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped by mypy
@@ -87,9 +88,7 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
                 f"the training diverged: the loss is {train_loss} in epoch {epoch} of fold {self.fold}"
             )
         held_out_loss = self._held_out_loss() if epoch in self._watched else None
-        self.on_epoch(
-            Point(fold=self.fold, epoch=epoch, train_loss=train_loss, held_out_loss=held_out_loss)
-        )
+        self.on_epoch(Point(fold=self.fold, epoch=epoch, train_loss=train_loss, held_out_loss=held_out_loss))
 
     def _held_out_loss(self) -> float | None:
         logits = predict_logits(self, self.frames.images[self.held_out], self.micro_batch)
@@ -103,7 +102,7 @@ def predict_logits(module: FoldModule, images: torch.Tensor, micro_batch: int) -
     """Logits of uint8 images (N, 3, S, S), on the CPU, in evaluation mode."""
     module.eval()
     with torch.no_grad():
-        parts = [module(part.to(module.device)).float().cpu() for part in images.split(micro_batch)]
+        parts = [module(part.to(module.device)).float().cpu() for part in torch.split(images, micro_batch)]
     return torch.cat(parts)
 
 
@@ -115,6 +114,6 @@ def as_target(targets: torch.Tensor, spec: ExperimentSpec) -> torch.Tensor:
 
 
 def watched_epochs(epochs: int) -> frozenset[int]:
-    """About ten evenly spaced epochs, counted from 1, the last among them."""
-    points = min(_CURVE_POINTS, epochs)
+    """Up to ten evenly spaced epochs, counted from 1, the last among them."""
+    points = min(_CURVE_POINTS, max(epochs // _EPOCHS_PER_POINT, 1))
     return frozenset(round(epochs * (point + 1) / points) for point in range(points))

@@ -11,9 +11,7 @@ from arc_core.experiments.spec import ExperimentSpec, Optimiser
 _SGD_MOMENTUM = 0.9
 
 
-def build_optimiser(
-    spec: Optimiser, parameters: Iterable[torch.nn.Parameter]
-) -> torch.optim.Optimizer:
+def build_optimiser(spec: Optimiser, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
     """Adam, AdamW or SGD with Nesterov's momentum of 0.9."""
     if spec.name == "adam":
         return torch.optim.Adam(parameters, lr=spec.lr, weight_decay=spec.weight_decay)

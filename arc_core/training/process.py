@@ -1,5 +1,6 @@
 """One training worker as a child process: started, listened to, and always ended."""
 
+import contextlib
 import json
 import os
 import queue
@@ -101,14 +102,12 @@ def _pump(stream: IO[bytes], lines: "queue.Queue[bytes | None]") -> None:
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
     """SIGTERM, then SIGKILL after a grace, to the worker and whatever it started."""
     for signal_, patience_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, None)):
-        try:
+        if process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a dead group
             os.killpg(process.pid, signal_)
-        except (ProcessLookupError, PermissionError):  # macOS says EPERM of a group that has ended
-            pass
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=patience_s)
-        except subprocess.TimeoutExpired:
-            continue
 
 
 def _reason(code: int, last: Event, log_path: Path, log_start: int) -> str:

@@ -1,7 +1,8 @@
 """The networks a spec may name. `networks/<task>/<name>.py` offers `build(architecture, …)`.
 
 A network takes images (B, 3, S, S) with S a multiple of 16 and returns logits: (B, 3, S, S) of
-background, rim and cup, or (B, 1) of glaucoma. To add one, write its file and its config
+background, rim and cup, or (B, 1) of glaucoma. `CHANNELS_LAST = True` in its file stores the weights so
+where that is faster on a CPU. To add a network, write its file and its config
 (`configs/model/<task>/<name>.yaml`), then run `make costs`.
 """
 
@@ -22,4 +23,8 @@ def build_network(task: Task, architecture: Architecture) -> "nn.Module":
     """A freshly initialised network; SpecError where the name is unknown."""
     module = catalogue.load("networks", task, architecture.name)
     network: nn.Module = module.build(architecture, channels_in=IMAGE_CHANNELS, channels_out=OUTPUTS[task])
+    if getattr(module, "CHANNELS_LAST", False):
+        import torch
+
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it
     return network

@@ -1,5 +1,7 @@
 """The simulated task is neither trivial nor hopeless, shown by truly training on it."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,17 @@ from arc_core.data.splits import make_split
 from arc_core.data.synthetic import SyntheticConfig, generate
 
 SIDE_PX = 64
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Pictures this small gain nothing from more threads, which wait on each other on a busy machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +73,7 @@ def test_a_tiny_model_scores_clearly_under_a_good_one(dataset):
     split = make_split(dataset, 4, 0)
     (_, masks), (_, held) = arrays(dataset, split.training(0)), arrays(dataset, split.held_out(0))
     average = 2 * np.tile((masks == 2).mean(0) > 0.5, (len(held), 1, 1))
-    tiny, good = trained(dataset, (4, 8), 4), trained(dataset, (16, 32, 64), 25)
+    tiny, good = trained(dataset, (4, 8), 4), trained(dataset, (16, 32, 64), 20)
     assert good > tiny + 0.1
     assert good > cup_dice(average, held) + 0.1  # it looks at the picture, not only where discs lie
     assert good < 0.97

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -80,7 +80,7 @@ def test_shrinking_averages_rather_than_drops():
     assert np.ptp(to_square(stripes, 16)[2:-2, 2:-2]) < 20
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     height=st.integers(16, 90), width=st.integers(16, 90), size=st.sampled_from([32, 64, 128]), data=st.data()
 )

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arc_core.data.manifest import Dataset, ImageCase
@@ -33,7 +33,7 @@ cohorts = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(patients=cohorts, folds=st.integers(2, 8), seed=st.integers(0, 2**31 - 1), data=st.data())
 def test_what_every_split_keeps(patients, folds, seed, data):
     whole = dataset(patients)

@@ -3,7 +3,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arc_core.errors import ExperimentFailed
@@ -58,7 +58,7 @@ def test_classification_measures_no_dice():
     assert set(measure(cohort(), "classification", resamples=200)) == {"auc", "brier"}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_auc_equals_sklearn_with_ties_and_weights(data):
     from sklearn.metrics import roc_auc_score

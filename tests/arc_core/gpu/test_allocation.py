@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arc_core.errors import ArcError
@@ -21,6 +21,7 @@ inventories = st.integers(0, 5).flatmap(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     inventory=inventories,
     training=st.sets(st.integers(0, 5), min_size=1).map(tuple),

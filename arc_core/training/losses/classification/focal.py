@@ -13,4 +13,5 @@ def build(params: Mapping[str, float], counts: Sequence[int]) -> "nn.Module":
     """`alpha` is the weight of a positive, 1 − `alpha` of a negative."""
     from monai.losses.focal_loss import FocalLoss
 
-    return FocalLoss(gamma=params["gamma"], alpha=params["alpha"])
+    loss: nn.Module = FocalLoss(gamma=params["gamma"], alpha=params["alpha"])
+    return loss

@@ -12,4 +12,5 @@ DEFAULTS: dict[str, float] = {}
 def build(params: Mapping[str, float], counts: Sequence[int]) -> "nn.Module":
     from monai.losses.dice import DiceLoss
 
-    return DiceLoss(include_background=False, softmax=True, batch=True)
+    loss: nn.Module = DiceLoss(include_background=False, softmax=True, batch=True)
+    return loss

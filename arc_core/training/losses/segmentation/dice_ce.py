@@ -13,7 +13,7 @@ def build(params: Mapping[str, float], counts: Sequence[int]) -> "nn.Module":
     """`smoothing` softens the cross-entropy's target."""
     from monai.losses.dice import DiceCELoss
 
-    return DiceCELoss(
+    loss: nn.Module = DiceCELoss(
         include_background=False,
         softmax=True,
         batch=True,
@@ -21,3 +21,4 @@ def build(params: Mapping[str, float], counts: Sequence[int]) -> "nn.Module":
         lambda_ce=params["ce_weight"],
         label_smoothing=params["smoothing"],
     )
+    return loss

@@ -12,4 +12,5 @@ DEFAULTS = {"gamma": 2.0}
 def build(params: Mapping[str, float], counts: Sequence[int]) -> "nn.Module":
     from monai.losses.focal_loss import FocalLoss
 
-    return FocalLoss(use_softmax=True, gamma=params["gamma"])
+    loss: nn.Module = FocalLoss(use_softmax=True, gamma=params["gamma"])
+    return loss

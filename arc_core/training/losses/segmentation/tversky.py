@@ -13,6 +13,7 @@ def build(params: Mapping[str, float], counts: Sequence[int]) -> "nn.Module":
     """`alpha` weighs false positives, `beta` false negatives."""
     from monai.losses.tversky import TverskyLoss
 
-    return TverskyLoss(
+    loss: nn.Module = TverskyLoss(
         include_background=False, softmax=True, batch=True, alpha=params["alpha"], beta=params["beta"]
     )
+    return loss

@@ -5,6 +5,8 @@ from torch import nn
 
 from arc_core.experiments.spec import Architecture
 
+CHANNELS_LAST = True
+
 # Half a DenseNet-121, DenseNet-121 and DenseNet-169.
 _BLOCKS = {3: (3, 6, 12, 8), 4: (6, 12, 24, 16), 5: (6, 12, 32, 32)}
 
@@ -14,7 +16,7 @@ def build(architecture: Architecture, *, channels_in: int, channels_out: int) ->
 
     A depth that has no variant is a KeyError.
     """
-    return DenseNet(
+    network: nn.Module = DenseNet(
         spatial_dims=2,
         in_channels=channels_in,
         out_channels=channels_out,
@@ -23,3 +25,4 @@ def build(architecture: Architecture, *, channels_in: int, channels_out: int) ->
         block_config=_BLOCKS[architecture.depth],
         dropout_prob=architecture.dropout,
     )
+    return network

@@ -5,6 +5,8 @@ from torch import nn
 
 from arc_core.experiments.spec import Architecture
 
+CHANNELS_LAST = True
+
 # EfficientNet-B0: repeats, kernel, stride, expansion, channels in and out, squeeze-and-excitation.
 _BLOCKS = [
     "r1_k3_s11_e1_i32_o16_se0.25",
@@ -24,7 +26,7 @@ def build(architecture: Architecture, *, channels_in: int, channels_out: int) ->
 
     A depth that has no variant is a KeyError.
     """
-    return EfficientNet(
+    network: nn.Module = EfficientNet(
         blocks_args_str=_BLOCKS,
         spatial_dims=2,
         in_channels=channels_in,
@@ -38,3 +40,4 @@ def build(architecture: Architecture, *, channels_in: int, channels_out: int) ->
         norm=("batch", {"eps": 1e-3, "momentum": 0.1}),
         depth_divisor=4,
     )
+    return network

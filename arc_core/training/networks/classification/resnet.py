@@ -5,6 +5,8 @@ from torch import nn
 
 from arc_core.experiments.spec import Architecture
 
+CHANNELS_LAST = True
+
 # ResNet-10, -18 and -34.
 _BLOCKS = {3: [1, 1, 1, 1], 4: [2, 2, 2, 2], 5: [3, 4, 6, 3]}
 
@@ -24,5 +26,7 @@ def build(architecture: Architecture, *, channels_in: int, channels_out: int) ->
         num_classes=channels_out,
         bias_downsample=False,
     )
-    network.fc = nn.Sequential(nn.Dropout(architecture.dropout), network.fc)
-    return network
+    classifier: nn.Module = network.fc
+    network.fc = nn.Sequential(nn.Dropout(architecture.dropout), classifier)
+    built: nn.Module = network
+    return built

@@ -8,7 +8,7 @@ from arc_core.experiments.spec import Architecture
 
 def build(architecture: Architecture, *, channels_in: int, channels_out: int) -> nn.Module:
     """`width` channels at the first level, doubled at each of `depth` levels."""
-    return AttentionUnet(
+    network: nn.Module = AttentionUnet(
         spatial_dims=2,
         in_channels=channels_in,
         out_channels=channels_out,
@@ -16,3 +16,4 @@ def build(architecture: Architecture, *, channels_in: int, channels_out: int) ->
         strides=[2] * (architecture.depth - 1),
         dropout=architecture.dropout,
     )
+    return network

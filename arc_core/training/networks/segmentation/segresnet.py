@@ -12,7 +12,7 @@ _BLOCKS_DOWN = (1, 2, 2, 4, 4, 4)
 
 def build(architecture: Architecture, *, channels_in: int, channels_out: int) -> nn.Module:
     """`width` channels at the first level, doubled at each of `depth` levels."""
-    return SegResNet(
+    network: nn.Module = SegResNet(
         spatial_dims=2,
         init_filters=architecture.width,
         in_channels=channels_in,
@@ -22,3 +22,4 @@ def build(architecture: Architecture, *, channels_in: int, channels_out: int) ->
         blocks_down=_BLOCKS_DOWN[: architecture.depth],
         blocks_up=(1,) * (architecture.depth - 1),
     )
+    return network

@@ -1,0 +1,52 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_VERSION := 26.3
+
+.PHONY: help cycle test check bench deploy up costs lock format
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+cycle: .venv/installed  ## one research cycle with the defaults (simulated images, offline board)
+	$(BIN)/python -m flows.cycle
+
+test: .venv/installed  ## all tests
+	$(BIN)/python -m pytest
+
+check: .venv/installed  ## formatting, lint, types, import contracts, the lock
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pip check
+
+bench: .venv/installed  ## all benchmarks; each prints its ratio to a rival
+	@status=0; for file in benchmarks/[a-z]*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || status=1; done; exit $$status
+
+deploy: .venv/installed  ## work pools and deployments on the server at PREFECT_API_URL
+	scripts/deploy
+
+up: .venv/installed  ## server, workers and deployments in this terminal, until Ctrl-C
+	scripts/up
+
+costs: .venv/installed  ## measure every network's cost again (after adding one)
+	$(BIN)/python -m arc_core.training.profile
+
+format: .venv/installed  ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: .venv/installed  ## choose the newest versions that pyproject.toml allows
+	scripts/lock
+
+# Constraints rather than requirements: where pip finds a CPU build of torch, the lock's CUDA packages
+# stay out; where it finds the CUDA build, they come in at the locked versions.
+.venv/installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "ARC needs Python 3.11 or 3.12, $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 cycle" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==$(PIP_VERSION)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	@touch $@

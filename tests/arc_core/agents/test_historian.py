@@ -1,0 +1,76 @@
+"""The historian: figures and lessons, each with the experiments it rests on."""
+
+from tests.arc_core.agents.study import BASELINE, SPACE, outcome, recall
+
+LARGER = BASELINE.changed({"image_size_px": 128})
+OUTCOMES = (
+    outcome(0, BASELINE, 0.800, cycle=1),
+    outcome(1, SPACE.apply(BASELINE, {"loss.name": "focal"}), 0.780, cycle=1),
+    outcome(2, LARGER, 0.850, cycle=1),
+    outcome(3, LARGER.changed({"optimiser.lr": 0.01}), None, cycle=2, reason="loss is NaN at epoch 2"),
+    outcome(4, LARGER.changed({"epochs": 30}), 0.840, cycle=2),
+    outcome(5, LARGER.changed({"epochs": 10, "batch_size": 4}), 0.830, cycle=3),
+)
+
+
+def test_the_figures() -> None:
+    history = recall(OUTCOMES)
+    assert (history.total_cycles, history.total_experiments) == (3, 6)
+    assert history.best["mean_dice"].value == 0.85
+    assert history.best_by_cycle == (0.85, 0.84, 0.83)
+    assert history.failed_configs == (OUTCOMES[3].spec.id,)
+    assert history.trends.cycles_without_improvement == 2
+    assert history.trends.consecutive_regressions == 2
+
+
+def test_lessons_say_what_changed_and_which_experiments_show_it() -> None:
+    lessons = {lesson.text: lesson.experiment_ids for lesson in recall(OUTCOMES).lessons}
+    gained = "raising image size from 96 to 128 gained 0.050 mean Dice (exp-002 over exp-000)"
+    lost = (
+        "using loss focal instead of dice_ce lost 0.020 mean Dice "
+        "(exp-001 against exp-000; intervals overlap)"
+    )
+    assert lessons[gained] == ("exp-002", "exp-000")
+    assert lessons[lost] == ("exp-001", "exp-000")
+    assert lessons["exp-003 failed: loss is NaN at epoch 2"] == ("exp-003",)
+
+
+def test_a_later_cycle_is_compared_with_the_best_before_it() -> None:
+    texts = " ".join(lesson.text for lesson in recall(OUTCOMES).lessons)
+    assert "raising epochs from 15 to 30 lost 0.010 mean Dice (exp-004 against exp-002" in texts
+    assert "lowering epochs from 15 to 10 and lowering batch size from 8 to 4 lost 0.020" in texts
+
+
+def test_successful_patterns_are_the_gains_only() -> None:
+    (pattern,) = recall(OUTCOMES).successful_patterns
+    assert pattern.experiment_ids == ("exp-002", "exp-000")
+
+
+def test_lower_is_better_is_read_from_the_metric() -> None:
+    outcomes = (
+        outcome(0, BASELINE, 0.10, metric="vcdr_mae", cycle=1),
+        outcome(1, LARGER, 0.06, metric="vcdr_mae", cycle=2),
+    )
+    history = recall(outcomes, "vcdr_mae")
+    assert history.best["vcdr_mae"].value == 0.06
+    assert history.trends.cycles_without_improvement == 0
+    assert "gained 0.040 vCDR MAE (exp-001 over exp-000" in history.lessons[0].text
+
+
+def test_nothing_tried_and_nothing_finished() -> None:
+    assert recall(()).best == {}
+    failed = recall((outcome(0, BASELINE, None),))
+    assert failed.best_by_cycle == ()
+    assert failed.lessons[0].text == "exp-000 failed: no reason recorded"
+
+
+def test_a_value_that_is_no_number_is_never_the_best() -> None:
+    history = recall((outcome(0, BASELINE, float("nan")), outcome(1, LARGER, 0.5)))
+    assert history.best["mean_dice"].value == 0.5
+    assert history.best_by_cycle == (0.5,)
+
+
+def test_at_most_fifty_recent_experiments() -> None:
+    outcomes = tuple(outcome(i, BASELINE.changed({"seed": i}), 0.8, cycle=i + 1) for i in range(60))
+    recent = recall(outcomes).recent_experiments
+    assert [o.experiment_id for o in recent] == [f"exp-{i:03}" for i in range(10, 60)]

@@ -1,0 +1,75 @@
+"""The spec: one id per experiment, and clear words about a bad field."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arc_core.errors import SpecError
+from arc_core.experiments.spec import Architecture, Augmentation, ExperimentSpec, Loss, Optimiser, parse_spec
+
+SPEC = ExperimentSpec(
+    task="segmentation",
+    architecture=Architecture(name="unet", width=8, depth=4),
+    image_size_px=96,
+    loss=Loss(name="focal", params={"gamma": 2.0, "alpha": 0.25}),
+    augmentation=Augmentation(),
+    optimiser=Optimiser(name="adamw", lr=1e-3),
+    epochs=15,
+    batch_size=8,
+)
+
+
+def reordered(tree: Mapping[str, object], order: Mapping[str, int]) -> dict[str, object]:
+    return {
+        key: reordered(tree[key], order) if isinstance(tree[key], dict) else tree[key]
+        for key in sorted(tree, key=lambda key: order.get(key, 0))
+    }
+
+
+@given(st.permutations(sorted({part for path in SPEC.flat() for part in path.split(".")})))
+def test_equal_specs_have_equal_ids_whatever_the_order_of_keys(order: list[str]) -> None:
+    places = {key: place for place, key in enumerate(order)}
+    assert parse_spec(reordered(SPEC.model_dump(mode="json"), places)).id == SPEC.id
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "other"),
+    [("augmentation.scale", 0.0, -0.0), ("augmentation.scale", 0, 0.0), ("optimiser.lr", 1, 1.0)],
+)
+def test_equal_numbers_hash_alike(path: str, one: float, other: float) -> None:
+    assert SPEC.changed({path: one}).id == SPEC.changed({path: other}).id
+
+
+@given(st.sampled_from(["optimiser.lr", "architecture.dropout"]), st.floats(0.001, 0.9))
+def test_another_value_is_another_experiment(path: str, value: float) -> None:
+    changed = SPEC.changed({path: value})
+    assert (changed.id == SPEC.id) == (SPEC.flat()[path] == value)
+
+
+def test_a_change_leaves_the_original_alone_and_shows_as_the_difference() -> None:
+    changed = SPEC.changed({"image_size_px": 128, "loss.params.gamma": 1.5})
+    assert changed.difference(SPEC) == {"image_size_px": 128, "loss.params.gamma": 1.5}
+    assert SPEC.image_size_px == 96
+    assert SPEC.changed({}) == SPEC
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"optimizer.lr": 0.1}, ["optimizer.lr", "no such field", "optimiser.lr"]),
+        ({"epochs.count": 3}, ["epochs.count", "no such field"]),
+        ({"momentum": 0.9}, ["spec.momentum", "Extra inputs"]),
+        ({"image_size_px": 100}, ["spec.image_size_px", "multiple of 16", "100"]),
+        ({"optimiser.lr": float("nan")}, ["spec.optimiser.lr", "finite"]),
+        ({"augmentation.rotation_deg": 20}, ["spec.augmentation.rotation_deg", "15", "20"]),
+        ({"augmentation.hue": 0.1}, ["spec.augmentation.hue"]),
+        ({"architecture.name": "../../etc"}, ["spec.architecture.name", "pattern"]),
+        ({"epochs": 2.5}, ["spec.epochs", "2.5"]),
+    ],
+)
+def test_a_bad_change_is_named(changes: dict[str, object], words: list[str]) -> None:
+    with pytest.raises(SpecError) as caught:
+        SPEC.changed(changes)
+    assert all(word in str(caught.value) for word in words)

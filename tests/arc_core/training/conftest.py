@@ -1,0 +1,74 @@
+"""Small studies on simulated images, and one training that several tests look at."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from arc_core.data.manifest import Dataset, read_dataset
+from arc_core.data.splits import make_split
+from arc_core.data.synthetic import SyntheticConfig, generate
+from arc_core.experiments.spec import parse_spec
+from arc_core.training.plan import LaunchConfig, TrainingPlan, compile_plan
+from arc_core.training.process import run_worker
+
+Planner = Callable[..., TrainingPlan]
+
+SEGMENTATION = {
+    "task": "segmentation",
+    "architecture": {"name": "unet", "width": 8, "depth": 3},
+    "image_size_px": 32,
+    "loss": {"name": "dice_ce", "params": {}},
+    "augmentation": {"rotation_deg": 10, "noise_sigma": 0.01},
+    "optimiser": {"name": "adamw", "lr": 1e-3},
+    "epochs": 3,
+    "batch_size": 4,
+}
+CLASSIFICATION = {
+    **SEGMENTATION,
+    "task": "classification",
+    "architecture": {"name": "resnet", "width": 8, "depth": 3},
+    "loss": {"name": "weighted_bce", "params": {}},
+}
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "simulated"
+    generate(SyntheticConfig(cases=20, image_size_px=64), root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def datasets(photographs: Path) -> dict[str, Dataset]:
+    return {task: read_dataset(photographs, task) for task in ("segmentation", "classification")}
+
+
+@pytest.fixture(scope="session")
+def planner(datasets: dict[str, Dataset]) -> Planner:
+    def make(run_dir: Path, task: str = "segmentation", **changes: object) -> TrainingPlan:
+        """A plan of two folds; `changes` name fields of the spec, with __ for a dot."""
+        tree = SEGMENTATION if task == "segmentation" else CLASSIFICATION
+        spec = parse_spec(tree).changed({path.replace("__", "."): value for path, value in changes.items()})
+        return compile_plan(
+            spec,
+            experiment_id="exp-1",
+            study_id="study-1",
+            dataset=datasets[task],
+            split=make_split(datasets[task], folds=2, seed=0),
+            run_dir=run_dir,
+            launch=LaunchConfig(),
+            batch_size_per_gpu=16,
+            gpu_index=None,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(planner: Planner, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingPlan, list[dict]]:
+    """A finished segmentation experiment, with the events it sent. Copy its folder to change it."""
+    plan = planner(tmp_path_factory.mktemp("runs") / "exp-1")
+    events: list[dict] = []
+    run_worker(plan, on_event=events.append)
+    return plan, events
