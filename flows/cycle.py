@@ -9,7 +9,7 @@ from arc_core.experiments.board import History
 from arc_core.experiments.home import only_cycle_in
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
-from tasks.board import decide, direct, pending, propose, recall, review
+from tasks.board import agenda, decide, direct, pending, propose, recall, review
 from tasks.context import Context
 from tasks.cycle import close_cycle, open_cycle
 from tasks.judge import judge
@@ -47,8 +47,8 @@ def arc(
 def run(context: Context, deadline: float | None) -> CycleSummary:
     """The whole cycle: the board meets, what it approved is trained, the gate judges, the record is kept."""
     history = meet(context)
-    experiments = pending(context)
-    for future in [train(context, experiment_id, deadline) for experiment_id in experiments]:
+    experiments, waiting = agenda(context), pending(context)
+    for future in [train(context, experiment_id, deadline) for experiment_id in waiting]:
         future.result()
     judge(context)
     summary = publish(context, history, experiments)

@@ -149,6 +149,16 @@ def decide(
     return decisions
 
 
+def agenda(context: Context) -> tuple[str, ...]:
+    """The experiments of this cycle, oldest first: all it approved, and those left from before.
+
+    A cycle that is taken up again reports what had finished before it was interrupted, too.
+    """
+    waiting = pending(context)
+    experiments = context.memory.experiments(context.study_id)
+    return tuple(e.id for e in experiments if e.outcome.cycle == context.cycle.number or e.id in waiting)
+
+
 def pending(context: Context) -> tuple[str, ...]:
     """Approved experiments without an outcome, oldest first: this cycle's and those left from before."""
     experiments = context.memory.experiments(context.study_id)

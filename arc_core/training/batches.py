@@ -19,8 +19,8 @@ class Batch(NamedTuple):
 class EpochBatches:
     """Iterates over one epoch's micro-batches. `accumulate` of them make one optimiser step.
 
-    An epoch takes ceil(n / batch) steps whose micro-batches differ by at most one case, so no step is
-    left with a remnant that batch norm could not use.
+    An epoch takes ceil(n / batch) steps. Its micro-batches differ by at most one case, so no step is left
+    with a remnant that batch norm could not use.
     """
 
     def __init__(
@@ -29,12 +29,13 @@ class EpochBatches:
         self.frames = frames
         self.positions = positions
         self.steps = math.ceil(len(positions) / batch_size)
-        # A small fold may have fewer cases than micro-batches.
-        self.accumulate = min(accumulate, len(positions) // self.steps)
+        # A small fold may have fewer cases to a step than there should be micro-batches.
+        self.accumulate = min(accumulate, math.ceil(len(positions) / self.steps))
         self._generator = torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
-        return self.steps * self.accumulate
+        # With micro-batches of one case, the last step may be short of some.
+        return min(self.steps * self.accumulate, len(self.positions))
 
     def __iter__(self) -> Iterator[Batch]:
         order = self.positions[torch.randperm(len(self.positions), generator=self._generator)]

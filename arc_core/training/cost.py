@@ -4,6 +4,7 @@ import json
 import time
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import Literal
 
 from arc_core.data.splits import Split
@@ -28,12 +29,12 @@ FOLD_S = 0.6
 """Seconds per fold outside the training steps: building, predicting and writing."""
 
 # A training step waits for memory as well as for arithmetic (Williams et al., CACM 2009). Counting each
-# saved MiB as this much arithmetic fits the step times of all seven networks within 25 %, where their
-# arithmetic alone is off by up to a factor of five.
-GFLOP_PER_MIB = 0.13
+# saved MiB as this much arithmetic predicts the step times of all seven networks within a factor of 1.6;
+# arithmetic alone is off by up to 5 between them. Fitted on one thread of a server CPU.
+GFLOP_PER_MIB = 0.09
 
-# Training speed over the probe's, on one thread each.
-PROBE_EFFICIENCY = 10.0
+# Training speed, in those units, over the probe's, on one thread each; measured with U-Net 16/4 at 128 px.
+PROBE_EFFICIENCY = 0.9
 
 
 class Cost(Record):
@@ -114,18 +115,19 @@ def estimate_s(work_gflop: float, *, speed_gflop_s: float, startup_s: float, fol
 def machine_gflop_s() -> float:
     """A first guess at this machine's training speed on one thread, before anything was measured.
 
-    Runs element-wise float32 arithmetic for about 0.1 s and applies `PROBE_EFFICIENCY`.
+    Multiplies small matrices for about 0.1 s and applies `PROBE_EFFICIENCY`.
     """
     import numpy as np
 
-    values = np.linspace(0.1, 0.9, 1 << 16, dtype=np.float32)
-    other = np.empty_like(values)
-    best_s, repeats = float("inf"), 20
+    # Small enough that BLAS stays on one thread.
+    side, repeats = 64, 50
+    matrix = np.ones((side, side), np.float32)
+    product = np.empty_like(matrix)
+    times_s = []
     started = time.perf_counter()
     while time.perf_counter() - started < 0.1:
         before = time.perf_counter()
         for _ in range(repeats):
-            np.multiply(values, values, out=other)
-            np.add(other, values, out=other)
-        best_s = min(best_s, time.perf_counter() - before)
-    return PROBE_EFFICIENCY * 2 * repeats * values.size / best_s / 1e9
+            np.dot(matrix, matrix, out=product)
+        times_s.append(time.perf_counter() - before)
+    return PROBE_EFFICIENCY * 2 * repeats * side**3 / median(times_s) / 1e9

@@ -7,6 +7,7 @@ import resource
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -141,6 +142,8 @@ def _peak_memory_mib(plan: TrainingPlan) -> float:
 
 
 def quieten_lightning() -> None:
-    """No tips, no lists of unused accelerators; warnings still reach worker.log."""
+    """No tips, no lists of unused accelerators; other warnings still reach worker.log."""
+    # Lightning 2.6 asks torch's pytree in a way that torch 2.13 has deprecated.
+    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)

@@ -58,9 +58,7 @@ def test_about_half_of_the_images_are_mirrored_and_the_rest_untouched():
 
 
 @settings(max_examples=20, deadline=None)
-@given(
-    rotation=st.floats(0, 15), scale=st.floats(0, 0.1), shift=st.floats(0, 0.1), seed=st.integers(0, 999)
-)
+@given(rotation=st.floats(0, 15), scale=st.floats(0, 0.1), shift=st.floats(0, 0.1), seed=st.integers(0, 999))
 def test_movement_stays_within_its_limits(rotation, scale, shift, seed):
     images, masks = images_and_masks()
     limits = Augmentation(flip=False, rotation_deg=rotation, scale=scale, translation=shift)
@@ -69,9 +67,7 @@ def test_movement_stays_within_its_limits(rotation, scale, shift, seed):
 
     start, end = centre(masks), centre(moved)
     radius = start.norm(dim=1)
-    farthest = (
-        radius * (2 * torch.tensor(rotation).deg2rad() + 1.2 * scale) + 1.12 * shift * 64 * 2**0.5 + 1
-    )
+    farthest = radius * (2 * torch.tensor(rotation).deg2rad() + 1.2 * scale) + 1.12 * shift * 64 * 2**0.5 + 1
     assert ((end - start).norm(dim=1) <= farthest).all()
     area = moved.sum(dim=(1, 2, 3)) / masks.sum(dim=(1, 2, 3))
     assert ((area > (1 - scale) ** 2 - 0.2) & (area < (1 + scale) ** 2 + 0.2)).all()

@@ -31,7 +31,9 @@ def test_a_configured_network_learns_from_one_step(option):
     shape = (2, 3, 32, 32) if task == "segmentation" else (2, 1)
     assert logits.shape == shape
     assert shape[1] == OUTPUTS[task]
-    assert all(torch.isfinite(tensor.grad).all() for tensor in network.parameters() if tensor.grad is not None)
+    assert all(
+        torch.isfinite(tensor.grad).all() for tensor in network.parameters() if tensor.grad is not None
+    )
     assert any(tensor.grad.abs().sum() > 0 for tensor in network.parameters() if tensor.grad is not None)
     assert parameters_of(network) <= MAX_PARAMETERS
 
