@@ -7,17 +7,20 @@ import time
 import traceback
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import psutil
 
 from arc_core.config import load_config
 from arc_core.data.source import open_dataset
-from arc_core.errors import ArcError
+from arc_core.errors import ArcError, DatasetError
 from arc_core.experiments.memory import open_memory
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
+from arc_core.training.prediction import Predicted, images_in
 from flows.terminal import Terminal
+from tasks.predict import Champion
 
 
 def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
@@ -41,18 +44,50 @@ def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
     assert max_minutes is None or isinstance(max_minutes, float)
     deadline = None if max_minutes is None else time.time() + 60 * max_minutes
     _check_input(given)
-    terminal = Terminal(dry_run=bool(given["dry_run"]))
+    dry_run = bool(given["dry_run"])
+    terminal = Terminal()
     done = 0
     while True:
         left = None if deadline is None else (deadline - time.time()) / 60
         called = time.time()
-        with terminal.progress():
+        with terminal.progress("the board meets" if dry_run else "the cycle runs"):
             summary = arc(**given, max_minutes=left)
-        terminal.show(summary, begun_s=called - _process_start(), flow_s=time.time() - called)
+        if dry_run:
+            return terminal.show_plan(summary, begun_s=called - _process_start(), flow_s=time.time() - called)
+        terminal.show_cycle(summary)
         done += 1
         out_of_time = deadline is not None and time.time() >= deadline
-        if given["dry_run"] or done == max_cycles or out_of_time:
-            return
+        if done == max_cycles or out_of_time:
+            return None
+
+
+def predict_command(predict: Callable[..., tuple[Champion, Predicted]]) -> NoReturn:
+    """`python -m flows.predict`."""
+    parser = _parser("python -m flows.predict", "Let the champion predict a folder of photographs.")
+    parser.add_argument("images", type=Path, metavar="IMAGES_DIR")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="made if it is not there")
+    parser.add_argument("--study", metavar="ID", help="whose champion; default: the study that ran last")
+    given = parser.parse_args()
+    sys.exit(_guarded(lambda: _predict(predict, given.images, given.out, given.study)))
+
+
+def _predict(
+    predict: Callable[..., tuple[Champion, Predicted]], images: Path, out: Path, study: str | None
+) -> None:
+    images_in(images)
+    if out.exists() and not out.is_dir():
+        raise DatasetError("this is a file", where=out, cure="Give --out a folder, new or old.")
+    terminal = Terminal()
+    with terminal.progress("the champion predicts"):
+        champion, predicted = predict(images, out, study)
+    terminal.show_predictions(champion.words, predicted, out)
+    if predicted.unreadable:
+        raise DatasetError(
+            f"{len(predicted.unreadable)} images could not be read",
+            where=images,
+            got=" | ".join(predicted.unreadable.values()),
+            cure="All others are predicted; mend these and run the command again.",
+        )
 
 
 def _check_input(given: dict[str, object]) -> None:

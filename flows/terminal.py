@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from arc_core.experiments.metric import METRICS
 from arc_core.report.summary import CycleSummary, Row
+from arc_core.training.prediction import Predicted
 from tasks.progress import listeners
 
 STYLES = {"baseline": "cyan", "promote": "bold green", "reject": "red", "failed": "red", "stopped": "yellow"}
@@ -18,17 +20,16 @@ STYLES = {"baseline": "cyan", "promote": "bold green", "reject": "red", "failed"
 class Terminal:
     """Progress goes to stderr, and only when it is a terminal; results go to stdout."""
 
-    def __init__(self, *, dry_run: bool) -> None:
+    def __init__(self) -> None:
         # A pipe has no width; a table squeezed into 80 columns can't be read.
         self._out = Console(highlight=False)
         if not self._out.is_terminal:
             self._out = Console(highlight=False, width=160)
         self._err = Console(stderr=True)
-        self._dry_run = dry_run
 
     @contextmanager
-    def progress(self) -> Iterator[None]:
-        """Bars for the experiments in training."""
+    def progress(self, words: str) -> Iterator[None]:
+        """A bar for the whole, and one for each part that tells of itself."""
         columns = (
             TextColumn("{task.fields[name]}"),
             BarColumn(24),
@@ -50,29 +51,46 @@ class Terminal:
         listeners.append(listen)
         try:
             with bars:
-                bars.add_task(
-                    "the board meets" if self._dry_run else "the cycle runs", name="arc", total=None
-                )
+                bars.add_task(words, name="arc", total=None)
                 yield
         finally:
             listeners.remove(listen)
 
-    def show(self, summary: CycleSummary, *, begun_s: float, flow_s: float) -> None:
-        """The cycle's table, or the dry run's plan; then where the time went."""
-        mark = " · [bold yellow]SIMULATED DATA[/]" if summary.simulated else ""
-        kind = "dry run of cycle" if self._dry_run else "cycle"
-        self._out.print(f"\n[bold]ARC {kind} {summary.cycle}[/] · {summary.study_id} · {summary.mode}{mark}")
-        if self._dry_run:
-            self._show_plan(summary)
-            shares = f"start and imports {begun_s:.1f} s · Prefect {flow_s - summary.body_s:.1f} s"
-            self._out.print(f"time: {shares} · the cycle's own steps {summary.body_s:.1f} s")
-            return
+    def show_cycle(self, summary: CycleSummary) -> None:
+        """The cycle's table, the champion, and where the report lies."""
+        self._headline("cycle", summary)
         self._out.print(self._table(summary))
         for row in summary.rows:
             if row.status in ("failed", "stopped"):
                 self._out.print(f"#{row.number} {row.status}: {escape(row.reason)}")
         self._show_champion(summary.champion, summary.metric)
         self._out.print(f"report: {summary.report}", soft_wrap=True)
+
+    def show_plan(self, summary: CycleSummary, *, begun_s: float, flow_s: float) -> None:
+        """What would be trained, and where the dry run's own time went."""
+        self._headline("dry run of cycle", summary)
+        table = Table(header_style="bold", pad_edge=False)
+        for name in ("experiment", "hypothesis", "what would change", "device", "minutes", "memory MiB"):
+            table.add_column(name, justify="right" if name in ("minutes", "memory MiB") else "left")
+        for row in summary.planned:
+            cost = (row.device, f"{row.minutes:.1f}", f"{row.memory_mib:.0f}")
+            table.add_row(row.experiment_id, escape(row.hypothesis), escape(row.changes), *cost)
+        self._out.print(table)
+        for row in summary.planned:
+            self._out.print(f"[bold]{row.experiment_id}[/] final training configuration:")
+            self._out.print_json(data=row.configuration, indent=None)
+        self._out.print(f"{summary.rejected} proposals were not approved. Nothing was trained or recorded.")
+        shares = f"start and imports {begun_s:.1f} s · Prefect {flow_s - summary.body_s:.1f} s"
+        self._out.print(f"time: {shares} · the cycle's own steps {summary.body_s:.1f} s")
+
+    def show_predictions(self, champion: str, predicted: Predicted, out: Path) -> None:
+        """Who predicted what, and where it lies."""
+        self._out.print(escape(champion), soft_wrap=True)
+        self._out.print(f"{predicted.images} images: {out / 'predictions.csv'}", soft_wrap=True)
+
+    def _headline(self, kind: str, summary: CycleSummary) -> None:
+        mark = " · [bold yellow]SIMULATED DATA[/]" if summary.simulated else ""
+        self._out.print(f"\n[bold]ARC {kind} {summary.cycle}[/] · {summary.study_id} · {summary.mode}{mark}")
 
     def _table(self, summary: CycleSummary) -> Table:
         table = Table(show_lines=False, header_style="bold", pad_edge=False)
@@ -103,16 +121,3 @@ class Terminal:
         value = escape(str(champion.metric))
         words = f"#{champion.number} {champion.experiment_id}, {METRICS[metric].label} {value}"
         self._out.print(f"champion: [bold]{words}[/], since cycle {champion.cycle}", soft_wrap=True)
-
-    def _show_plan(self, summary: CycleSummary) -> None:
-        table = Table(header_style="bold", pad_edge=False)
-        for name in ("experiment", "hypothesis", "what would change", "device", "minutes", "memory MiB"):
-            table.add_column(name, justify="right" if name in ("minutes", "memory MiB") else "left")
-        for row in summary.planned:
-            cost = (row.device, f"{row.minutes:.1f}", f"{row.memory_mib:.0f}")
-            table.add_row(row.experiment_id, escape(row.hypothesis), escape(row.changes), *cost)
-        self._out.print(table)
-        for row in summary.planned:
-            self._out.print(f"[bold]{row.experiment_id}[/] final training configuration:")
-            self._out.print_json(data=row.configuration, indent=None)
-        self._out.print(f"{summary.rejected} proposals were not approved. Nothing was trained or recorded.")

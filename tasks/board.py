@@ -150,13 +150,17 @@ def decide(
 
 
 def agenda(context: Context) -> tuple[str, ...]:
-    """The experiments of this cycle, oldest first: all it approved, and those left from before.
+    """This cycle's experiments, oldest first: those it approved, and those left from before.
 
-    A cycle that is taken up again reports what had finished before it was interrupted, too.
+    Whatever has no verdict yet belongs to it, so that a cycle taken up again reports what had
+    finished before it was interrupted.
     """
-    waiting = pending(context)
-    experiments = context.memory.experiments(context.study_id)
-    return tuple(e.id for e in experiments if e.outcome.cycle == context.cycle.number or e.id in waiting)
+    judged = {verdict.experiment_id for verdict in context.memory.verdicts(context.study_id)}
+    return tuple(
+        e.id
+        for e in context.memory.experiments(context.study_id)
+        if e.outcome.cycle == context.cycle.number or not (e.id in judged or e.outcome.status == "failed")
+    )
 
 
 def pending(context: Context) -> tuple[str, ...]:

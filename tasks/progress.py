@@ -13,6 +13,13 @@ Listener = Callable[[str, float | None, str], None]
 listeners: list[Listener] = []
 """Called with experiment id, percent (None: it has ended) and a few words; the terminal's bars are one."""
 
+
+def tell(name: str, percent: float | None, words: str = "") -> None:
+    """Tell every listener of this process."""
+    for listener in listeners:
+        listener(name, percent, words)
+
+
 STEP_PERCENT = 5.0  # each update of the artifact is a request to the server
 
 
@@ -28,7 +35,7 @@ class Progress:
             progress=0.0, key=f"{self._id}-progress", description=f"Training of {self._id}"
         )
         self._artifact = cast(UUID, made)  # a coroutine in async code only
-        self._tell("starting")
+        tell(self._id, 0.0, "starting")
         return self
 
     def __exit__(
@@ -36,8 +43,7 @@ class Progress:
     ) -> None:
         if self._told < self._percent:
             update_progress_artifact(self._artifact, self._percent)
-        for listener in listeners:
-            listener(self._id, None, "")
+        tell(self._id, None)
 
     def on_event(self, event: Event) -> None:
         """Take one line of the worker's protocol."""
@@ -46,11 +52,8 @@ class Progress:
         if event["event"] == "epoch":
             fold, folds, epoch, epochs = event["fold"], self._folds, event["epoch"], event["epochs"]
             self._percent = 100 * (fold * epochs + epoch) / (folds * epochs)
-            self._tell(f"fold {fold + 1}/{folds} · epoch {epoch}/{epochs} · loss {event['train_loss']:.3f}")
+            words = f"fold {fold + 1}/{folds} · epoch {epoch}/{epochs} · loss {event['train_loss']:.3f}"
+            tell(self._id, self._percent, words)
             if self._percent - self._told >= STEP_PERCENT:
                 update_progress_artifact(self._artifact, self._percent)
                 self._told = self._percent
-
-    def _tell(self, words: str) -> None:
-        for listener in listeners:
-            listener(self._id, self._percent, words)

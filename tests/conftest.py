@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: settings of their own, a store of each kind, the real photographs."""
+"""Fixtures shared by all tests: settings of their own, stores, a Prefect server, one real cycle."""
 
 import os
 
@@ -14,7 +14,9 @@ from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 
+from tests.command import TINY, Finished, run_cycle  # noqa: E402
 from tests.postgres import PostgresServer  # noqa: E402
+from tests.skip_policy import pytest_make_collect_report, pytest_runtest_makereport  # noqa: E402, F401
 
 ROOT = Path(__file__).parent.parent
 DRISHTI = ROOT.parent / "shared" / "data" / "drishti-gs1-train"
@@ -44,3 +46,38 @@ def drishti() -> Path:
     if not DRISHTI.is_dir():
         pytest.skip(f"the Drishti-GS1 photographs are not at {DRISHTI}")
     return DRISHTI
+
+
+@pytest.fixture
+def arc_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty ARC home that this process's settings point to, whatever the user's say."""
+    from arc_core.experiments.memory import open_memory
+    from arc_core.settings import get_settings
+    from tasks.train import _slots
+
+    for name in [name for name in os.environ if name.startswith("ARC_") and name != "ARC_CI"]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    monkeypatch.setenv("ARC_HOME", str(home))
+    monkeypatch.chdir(tmp_path)  # where no .env lies
+    for cached in (get_settings, open_memory, _slots):
+        cached.cache_clear()
+    yield home
+    for cached in (get_settings, open_memory, _slots):
+        cached.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[str]:
+    """The API of a Prefect server of this test session's own; flows called in the tests run there."""
+    from prefect.settings import get_current_settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield str(get_current_settings().api.url)
+
+
+@pytest.fixture(scope="session")
+def one_cycle(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A first cycle, as a newcomer runs it but smaller: temporary server, real training."""
+    return run_cycle(tmp_path_factory.mktemp("first") / "home", *TINY)

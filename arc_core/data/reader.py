@@ -5,9 +5,7 @@ kept, because the vertical cup-to-disc ratio is a ratio of heights.
 """
 
 import io
-import os
 import struct
-import uuid
 import zlib
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from arc_core.errors import DatasetError
+from arc_core.provenance.files import write_atomically
 
 Pixels = NDArray[np.uint8]
 MAX_PIXELS = 80_000_000  # under Pillow's own warning; the largest fundus cameras give about 30 million
@@ -122,13 +121,10 @@ def write_mask(path: Path, mask: Pixels) -> None:
 
 
 def write_png(path: Path, image: Image.Image) -> None:
-    """Writes beside `path`, then renames, so that no reader meets half a file."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        image.save(draft, format="PNG", compress_level=3)
-        os.replace(draft, path)  # noqa: PTH105 - says atomic better than Path.replace
-    finally:
-        draft.unlink(missing_ok=True)
+    """Writes the whole file or none."""
+    content = io.BytesIO()
+    image.save(content, format="PNG", compress_level=3)
+    write_atomically(path, content.getvalue())
 
 
 def _decode(data: bytes, where: Path) -> Image.Image:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
 from arc_core.data.anatomy import vertical_cdr
 from arc_core.data.manifest import ImageCase
@@ -16,14 +15,13 @@ from arc_core.data.reader import Pixels, decode_mask, read_bytes
 from arc_core.errors import DatasetError, ExperimentFailed
 from arc_core.experiments.result import Case, Result, VcdrModel
 from arc_core.gate.bootstrap import measure
+from arc_core.gate.panel import CASES
 from arc_core.provenance.canonical import canonical_json, sha256_of_file
+from arc_core.provenance.files import write_atomically
 from arc_core.training.cost import work_gflop
 from arc_core.training.fold import DONE, MASKS, PREDICTIONS, FoldDone, read_curve, read_fold
 from arc_core.training.plan import TrainingPlan
-from arc_core.training.storage import write_atomically
 from arc_core.training.vcdr import cross_fitted, fit_vcdr_model
-
-CASES = "cases.json"
 
 
 def evaluate(plan: TrainingPlan) -> tuple[Result, tuple[Case, ...]]:
@@ -45,11 +43,6 @@ def evaluate(plan: TrainingPlan) -> tuple[Result, tuple[Case, ...]]:
         run_dir / CASES, canonical_json([case.model_dump(mode="json") for case in cases]) + b"\n"
     )
     return _result(plan, folds, cases, model), tuple(cases)
-
-
-def read_cases(run_dir: Path) -> tuple[Case, ...]:
-    """The cases that `evaluate` wrote."""
-    return TypeAdapter(tuple[Case, ...]).validate_json((run_dir / CASES).read_bytes())
 
 
 def dice(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:

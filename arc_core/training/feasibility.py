@@ -1,4 +1,4 @@
-"""What the executor needs to know of each proposal: does it compile, how long would it take, how much hold."""
+"""What the executor must know of each proposal: whether it compiles, its time and its memory."""
 
 from collections.abc import Sequence
 

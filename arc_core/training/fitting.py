@@ -19,13 +19,13 @@ from arc_core.data.reader import write_mask
 from arc_core.errors import ExperimentFailed
 from arc_core.experiments.result import Point
 from arc_core.provenance.canonical import sha256_of
+from arc_core.provenance.files import write_atomically
 from arc_core.training.batches import EpochBatches
 from arc_core.training.fold import CURVE, MASKS, MODEL, PREDICTIONS, FoldDone, finish_fold, key_of, write_rows
 from arc_core.training.frames import Frames
 from arc_core.training.module import FoldModule, predict_logits
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.reading import mask_of, probabilities_of
-from arc_core.training.storage import write_atomically
 
 
 def train_fold(

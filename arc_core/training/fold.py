@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from arc_core.errors import ExperimentFailed
 from arc_core.experiments.result import Point
 from arc_core.provenance.canonical import sha256_of, sha256_of_file
+from arc_core.provenance.files import write_atomically
 from arc_core.record import Record
 from arc_core.training.plan import TrainingPlan
-from arc_core.training.storage import write_atomically
 
 MODEL = "model.pt"
 PREDICTIONS = "predictions.csv"

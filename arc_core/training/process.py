@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from arc_core.errors import ExperimentFailed, OutOfTime
+from arc_core.provenance.files import write_atomically
 from arc_core.training.plan import TrainingPlan
-from arc_core.training.storage import write_atomically
 
 Event = dict[str, Any]
 PARENT_VARIABLE = "ARC_WORKER_PARENT"

@@ -13,10 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from arc_core.experiments.limits import MAX_PARAMETERS
 from arc_core.experiments.metric import Task
 from arc_core.experiments.spec import Architecture
+from arc_core.provenance.files import write_atomically
 from arc_core.training import catalogue
 from arc_core.training.cost import REFERENCE_PX, TABLE, Cost, key_of
 from arc_core.training.networks import IMAGE_CHANNELS, build_network
-from arc_core.training.storage import write_atomically
 
 WIDTHS = (8, 12, 16, 24, 32)
 DEPTHS = (3, 4, 5)

@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monai.metrics.meandice import DiceMetric
 from PIL import Image
+from pydantic import TypeAdapter
 
 from arc_core.data.reader import write_mask
 from arc_core.errors import ExperimentFailed
 from arc_core.experiments.result import Case
+from arc_core.gate.panel import CASES
 from arc_core.provenance.canonical import sha256_of_file
-from arc_core.training.evaluator import dice, evaluate, read_cases
+from arc_core.training.evaluator import dice, evaluate
 from arc_core.training.fold import FoldDone, finish_fold, key_of
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.vcdr import cross_fitted, fit_vcdr_model, probability_of
@@ -47,7 +49,8 @@ def test_every_case_is_measured_once_and_every_file_is_named(plan):
     assert [case.image_id for case in cases] == [case.image_id for case in plan.dataset.cases]
     assert all(case.fold == plan.split.assignment[case.image_id] for case in cases)
     assert {"mean_dice", "disc_dice", "cup_dice", "vcdr_mae"} <= result.metrics.keys()
-    assert read_cases(Path(plan.run_dir)) == cases
+    saved = TypeAdapter(tuple[Case, ...]).validate_json((Path(plan.run_dir) / CASES).read_bytes())
+    assert saved == cases
     assert result.images == len(cases) * 3
     assert 0 < result.train_s < result.total_s
     assert len(result.curve) == 6

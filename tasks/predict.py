@@ -1,0 +1,80 @@
+"""The champion at work on new images."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from arc_core.data.study import dataset_of
+from arc_core.errors import StoreError
+from arc_core.experiments.memory import Memory, open_memory
+from arc_core.experiments.metric import METRICS
+from arc_core.experiments.study import Experiment, Study
+from arc_core.provenance.files import write_atomically
+from arc_core.record import Record
+from arc_core.settings import get_settings
+from arc_core.training.prediction import Predicted, images_in, predict_folder
+from tasks.policy import arc_task
+from tasks.progress import tell
+
+
+class Champion(Record):
+    """The experiment that predicts, and the study it comes from."""
+
+    experiment: Experiment
+    study: Study
+
+    @property
+    def words(self) -> str:
+        """Who predicts, and how well it did on cases held out from it."""
+        result, study = self.experiment.outcome.result, self.study
+        estimates = result.metrics.items() if result else ()
+        measured = ", ".join(f"{METRICS[name].label} {estimate}" for name, estimate in estimates)
+        mark = "SIMULATED: trained on images that ARC drew; its output means nothing for patients. "
+        return (
+            f"{mark if study.simulated else ''}Champion #{self.experiment.number} {self.experiment.id} of "
+            f"{study.id} ({study.task}, {dataset_of(study).name}). On held-out cases: {measured}."
+        )
+
+
+@arc_task(name="find champion")
+def find_champion(study_id: str | None) -> Champion:
+    """The champion of the study, or of the one that trained last. StoreError when there is none."""
+    settings = get_settings()
+    memory = open_memory(settings.store_url)
+    champions = [c for c in map(_champion(memory), [study_id] if study_id else memory.studies()) if c]
+    if not champions:
+        raise StoreError(
+            "there is no champion yet",
+            where=memory.database,
+            cure="Run a cycle first: python -m flows.cycle --data DIR.",
+        )
+    return champions[-1]
+
+
+@arc_task(name="predict")
+def predict_images(champion: Champion, images: Path, out: Path) -> Predicted:
+    """Predict every image of the folder, and say beside the table who predicted."""
+    from arc_core.training.predictor import Predictor
+
+    found = images_in(images)
+    result = champion.experiment.outcome.result
+    assert result is not None
+    predictor = Predictor.load(
+        get_settings().runs / champion.experiment.id, result.files, vcdr_model=result.vcdr_model
+    )
+    places = {image_id: place for place, image_id in enumerate(found, 1)}
+    predicted = predict_folder(
+        predictor, found, out, lambda image_id: tell("images", 100 * places[image_id] / len(found), image_id)
+    )
+    write_atomically(out / "about.txt", f"{champion.words}\n{NOTICE}\n".encode())
+    return predicted
+
+
+NOTICE = "Research software, not a medical device; not for use in the care of patients."
+
+
+def _champion(memory: Memory) -> Callable[[str], Champion | None]:
+    def of(study_id: str) -> Champion | None:
+        experiment = memory.champion(study_id)
+        return Champion(experiment=experiment, study=memory.study(study_id)) if experiment else None
+
+    return of

@@ -1,0 +1,70 @@
+"""`python -m flows.cycle` as a user calls it: a process of its own, with an environment of its own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from arc_core.experiments.memory import Memory
+
+TINY = (
+    "data.synthetic.cases=12",
+    "data.synthetic.image_size_px=64",
+    "spec.image_size_px=32",
+    "spec.epochs=3",
+    "spec.architecture.width=8",
+    "spec.architecture.depth=3",
+    "space.axes={image_size_px:{choices:[32,48]},epochs:{choices:[3,4]},"
+    "architecture.width:{choices:[8,12]},architecture.depth:{choices:[3]}}",
+)
+"""A study so small that starting the workers takes most of the time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A command that has ended, and the ARC home it worked in."""
+
+    home: Path
+    code: int
+    out: str
+    err: str
+
+    @property
+    def memory(self) -> Memory:
+        return memory_in(self.home)
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """The process's environment without the user's ARC and Prefect settings; `variables` win."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ARC_", "PREFECT_", "COLUMNS", "FORCE_COLOR"))
+    }
+    return kept | {"ARC_HOME": str(home), "PREFECT_HOME": str(home.parent / "prefect")} | variables
+
+
+def start_cycle(home: Path, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    """Start the command with its output piped."""
+    home.mkdir(parents=True, exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.cycle", *arguments],
+        cwd=home.parent,  # where no .env lies
+        env=environment(home, **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_cycle(home: Path, *arguments: str, **variables: str) -> Finished:
+    """Run the command to its end."""
+    process = start_cycle(home, *arguments, **variables)
+    out, err = process.communicate()
+    return Finished(home=home, code=process.returncode, out=out, err=err)
+
+
+def memory_in(home: Path) -> Memory:
+    """The store in an ARC home."""
+    return Memory(f"sqlite:///{home / 'arc.db'}")

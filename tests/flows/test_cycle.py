@@ -1,0 +1,143 @@
+"""Research cycles as a user runs them: real processes, real training, a real store."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from arc_core.experiments.board import Decision, Directive, Proposal, Review, Vote
+from arc_core.training.evaluator import evaluate
+from arc_core.training.plan import TrainingPlan
+from tests.command import TINY, Finished, run_cycle
+
+COLUMNS = ("#", "experiment", "hypothesis", "what changed", "mean Dice [95 %]", "verdict", "seconds")
+
+
+@pytest.fixture(scope="module")
+def second_cycle(one_cycle, prefect_server, tmp_path_factory) -> Finished:
+    """The next cycle on a copy of the first one's home, with no time left to train."""
+    home = tmp_path_factory.mktemp("second") / "home"
+    shutil.copytree(one_cycle.home, home)
+    return run_cycle(home, *TINY, "--max-minutes", "0.02", PREFECT_API_URL=prefect_server)
+
+
+@pytest.fixture(scope="module")
+def dry_run(one_cycle, prefect_server, tmp_path_factory) -> Finished:
+    """A dry run on a copy of the first cycle's home; what it imports is on stderr."""
+    home = tmp_path_factory.mktemp("dry") / "home"
+    shutil.copytree(one_cycle.home, home)
+    return run_cycle(
+        home, *TINY, "--dry-run", PREFECT_API_URL=prefect_server, PYTHONPROFILEIMPORTTIME="1"
+    )
+
+
+def only_study(finished: Finished) -> str:
+    (study,) = finished.memory.studies()
+    return study
+
+
+def test_the_first_cycle_trains_and_says_what_came_of_it(one_cycle):
+    assert one_cycle.code == 0, one_cycle.err
+    header = next(line for line in one_cycle.out.splitlines() if "hypothesis" in line)
+    assert all(column in header for column in COLUMNS)
+    experiments = one_cycle.memory.experiments(only_study(one_cycle))
+    assert len(experiments) >= 3
+    for experiment in experiments:
+        assert experiment.outcome.status == "finished"
+        row = next(line for line in one_cycle.out.splitlines() if experiment.id in line)
+        assert str(experiment.outcome.result.metrics["mean_dice"]) in row
+
+
+def test_the_champion_and_the_report_are_named(one_cycle):
+    champion = one_cycle.memory.champion(only_study(one_cycle))
+    (line,) = [line for line in one_cycle.out.splitlines() if line.startswith("champion:")]
+    assert champion.id in line
+    (line,) = [line for line in one_cycle.out.splitlines() if line.startswith("report:")]
+    assert "<html" in Path(line.removeprefix("report: ")).read_text()
+
+
+def test_simulated_data_are_marked(one_cycle):
+    assert "SIMULATED" in one_cycle.out
+
+
+def test_a_pipe_gets_no_progress_and_no_colours(one_cycle):
+    assert one_cycle.err == ""
+    assert not {"\r", "\x1b"} & set(one_cycle.out)
+    assert "fold 1/2" not in one_cycle.out
+
+
+def test_the_store_has_every_step(one_cycle):
+    memory, study = one_cycle.memory, only_study(one_cycle)
+    (cycle,) = memory.cycles(study)
+    assert (cycle.number, cycle.status) == (1, "finished")
+    (directive,) = memory.kept(cycle.id, Directive)
+    proposals, decisions = memory.kept(cycle.id, Proposal), memory.kept(cycle.id, Decision)
+    assert len(proposals) == len(decisions) >= sum(directive.budget.model_dump().values())
+    by = {(review.proposal_id, review.reviewer) for review in memory.kept(cycle.id, Review)}
+    assert by == {(p.id, critic) for p in proposals for critic in ("critic", "critic_secondary")}
+    assert len(memory.kept(cycle.id, Vote)) == sum(len(decision.votes) for decision in decisions) > 0
+    selected = {decision.proposal_id for decision in decisions if decision.selected}
+    experiments = memory.experiments(study)
+    assert selected == {experiment.proposal_id for experiment in experiments}
+    assert {v.experiment_id for v in memory.verdicts(study)} == {experiment.id for experiment in experiments}
+
+
+def test_metrics_are_what_the_evaluator_says_of_the_files(one_cycle):
+    for experiment in one_cycle.memory.experiments(only_study(one_cycle)):
+        path = one_cycle.home / "runs" / experiment.id / "plan.json"
+        result, cases = evaluate(TrainingPlan.model_validate_json(path.read_bytes()))
+        assert result == experiment.outcome.result
+        assert len(cases) == 12
+
+
+def test_without_time_nothing_is_started_and_nothing_is_lost(second_cycle):
+    assert second_cycle.code == 0, second_cycle.err
+    assert "cycle 2" in second_cycle.out
+    waiting = [e for e in second_cycle.memory.experiments(only_study(second_cycle)) if e.outcome.cycle == 2]
+    assert waiting
+    for experiment in waiting:
+        assert experiment.outcome.status == "stopped"
+        assert experiment.outcome.reason.startswith("not started")
+        assert experiment.id in second_cycle.out
+        assert not (second_cycle.home / "runs" / experiment.id).exists()
+    assert [c.status for c in second_cycle.memory.cycles(only_study(second_cycle))] == ["finished"] * 2
+
+
+def test_the_second_cycle_uses_what_the_first_learned(second_cycle):
+    memory, study = second_cycle.memory, only_study(second_cycle)
+    first, second = (memory.kept(cycle.id, Proposal) for cycle in memory.cycles(study))
+    learned_from = {e.id for e in memory.experiments(study) if e.outcome.cycle == 1}
+    champion = memory.champion(study)
+    assert any(learned_from & set(proposal.rests_on) for proposal in second)
+    assert all(proposal.parent_id == champion.id for proposal in second)
+    specs = [proposal.spec.id for proposal in (*first, *second)]
+    assert len(set(specs)) == len(specs)
+
+
+def test_a_dry_run_says_what_it_would_train(dry_run):
+    assert dry_run.code == 0, dry_run.err
+    header = next(line for line in dry_run.out.splitlines() if "hypothesis" in line)
+    assert all(column in header for column in ("what would change", "device", "minutes", "memory MiB"))
+    assert "dry run of cycle 2" in dry_run.out
+    assert '"micro_batch"' in dry_run.out
+    assert "time: start and imports" in dry_run.out
+
+
+def test_a_dry_run_leaves_the_store_as_it_was(one_cycle, dry_run):
+    assert (dry_run.home / "arc.db").read_bytes() == (one_cycle.home / "arc.db").read_bytes()
+    ran = {path.name for path in (one_cycle.home / "runs").iterdir()}
+    assert {path.name for path in (dry_run.home / "runs").iterdir()} == ran
+
+
+def test_a_dry_run_loads_neither_torch_nor_an_llm(dry_run):
+    loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in dry_run.err.splitlines()}
+    assert "prefect" in loaded
+    assert not loaded & {"torch", "lightning", "monai", "litellm", "deepspeed"}
+
+
+def test_a_dry_run_in_an_empty_home_makes_no_store(arc_home, prefect_server):
+    from flows.cycle import arc
+
+    assert len(arc(overrides=list(TINY), dry_run=True).planned) >= 3
+    assert not (arc_home / "arc.db").exists()
+    assert not (arc_home / "runs").exists()
