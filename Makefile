@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_VERSION := 26.3
+BENCHMARKS := $(filter-out __init__ reporting,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .PHONY: help cycle test check bench deploy up costs lock format
 
@@ -23,7 +24,7 @@ check: .venv/installed  ## formatting, lint, types, import contracts, the lock
 	$(BIN)/pip check
 
 bench: .venv/installed  ## all benchmarks; each prints its ratio to a rival
-	@status=0; for file in benchmarks/[a-z]*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || status=1; done; exit $$status
+	@status=0; for file in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$file || status=1; done; exit $$status
 
 deploy: .venv/installed  ## work pools and deployments on the server at PREFECT_API_URL
 	scripts/deploy

@@ -1,6 +1,8 @@
 """Flow `arc`: one research cycle. `python -m flows.cycle` runs it here, `arc/continuous` deployed."""
 
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from prefect import flow
 
@@ -36,7 +38,7 @@ def arc(
     if dry_run:
         return plan_only(config)
     with only_cycle_in(get_settings().home.resolve()):
-        context = open_cycle(config, dry_run=False)
+        context = open_cycle(config)
         try:
             return run(context, deadline)
         except BaseException as error:
@@ -69,9 +71,11 @@ def meet(context: Context) -> History:
 def plan_only(config: ArcConfig) -> CycleSummary:
     """A dry run: the meeting, and the plan of what it would train. Says how long it took itself."""
     began = time.monotonic()
-    context = open_cycle(config, dry_run=True)
-    meet(context)
-    return plan(context).model_copy(update={"body_s": time.monotonic() - began})
+    with TemporaryDirectory(prefix="arc-dry-run-") as scratch:
+        context = open_cycle(config, scratch_folder=Path(scratch))
+        meet(context)
+        summary: CycleSummary = plan(context)
+    return summary.model_copy(update={"body_s": time.monotonic() - began})
 
 
 if __name__ == "__main__":

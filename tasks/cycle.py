@@ -1,21 +1,23 @@
 """Opening and closing a cycle."""
 
-import tempfile
 from pathlib import Path
 
 from arc_core.config import ArcConfig
 from arc_core.data.study import open_study
-from arc_core.experiments.memory import Memory, open_memory
+from arc_core.experiments.memory import open_memory
 from arc_core.settings import get_settings
 from tasks.context import Context
 from tasks.policy import arc_task
 
 
 @arc_task(name="open cycle")
-def open_cycle(config: ArcConfig, *, dry_run: bool) -> Context:
-    """Check the data, freeze the split, and take up the unfinished cycle or begin the next."""
+def open_cycle(config: ArcConfig, *, scratch_folder: Path | None = None) -> Context:
+    """Check the data, freeze the split, and take up the unfinished cycle or begin the next.
+
+    With a scratch folder, all of it happens in a copy of the store that lies there.
+    """
     settings = get_settings()
-    scratch = _scratch_copy() if dry_run else None
+    scratch = _scratch_copy(scratch_folder) if scratch_folder else None
     memory = open_memory(scratch or settings.store_url)
     study = open_study(memory, config.data, config.task, config.metric, settings.home.resolve())
     cycle = memory.begin_cycle(study.id)
@@ -28,11 +30,9 @@ def close_cycle(context: Context, *, failed: str = "") -> None:
     context.memory.end_cycle(context.cycle.id, failed=failed)
 
 
-def _scratch_copy() -> str:
-    """The URL of a copy of the store: what a dry run writes is thrown away."""
+def _scratch_copy(folder: Path) -> str:
     settings = get_settings()
-    copy = f"sqlite:///{Path(tempfile.mkdtemp(prefix='arc-dry-run-')) / 'arc.db'}"
-    untouched = settings.database_url is None and not (settings.home / "arc.db").exists()
-    if not untouched:
-        open_memory(settings.store_url).copy_to(Memory(copy))
-    return copy
+    url = f"sqlite:///{folder / 'arc.db'}"
+    if settings.database_url is not None or (settings.home / "arc.db").exists():
+        open_memory(settings.store_url).copy_to(open_memory(url))
+    return url

@@ -6,6 +6,7 @@ from typing import cast
 
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture
 
 from arc_core.errors import ArcError
@@ -49,17 +50,7 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
     experiment = _found(context, experiment_id)
     if experiment.outcome.status in ("finished", "failed"):
         return experiment
-    made = run_deployment(
-        "train/gpu",
-        parameters={
-            "experiment_id": experiment_id,
-            "launch": context.config.launch.model_dump(),
-            "deadline": deadline,
-        },
-        flow_run_name=f"#{experiment.number} {experiment_id}",
-        poll_interval=POOL_POLL_S,
-    )
-    run = cast(FlowRun, made)  # a coroutine in async code only
+    run = _run_in_pool(experiment, context.config.launch, deadline)
     experiment = _found(context, experiment_id)
     if experiment.outcome.status not in ("finished", "failed", "stopped"):
         state = run.state.type.value.lower() if run.state else "unknown"
@@ -68,6 +59,23 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
             "and look at the run's log in the Prefect UI"
         )
     return experiment
+
+
+def _run_in_pool(experiment: Experiment, launch: LaunchConfig, deadline: float | None) -> FlowRun:
+    """The ended flow run of `train/gpu`."""
+    try:
+        run = run_deployment(
+            "train/gpu",
+            parameters={"experiment_id": experiment.id, "launch": launch.model_dump(), "deadline": deadline},
+            flow_run_name=f"#{experiment.number} {experiment.id}",
+            poll_interval=POOL_POLL_S,
+        )
+    except ObjectNotFound:
+        raise ArcError(
+            "launch=pool needs the deployment train/gpu, and this Prefect server has none. "
+            "Run `make deploy` with PREFECT_API_URL set to the server, or use launch=local."
+        ) from None
+    return cast(FlowRun, run)  # a coroutine in async code only
 
 
 def _found(context: Context, experiment_id: str) -> Experiment:

@@ -19,6 +19,7 @@ TINY = (
     "architecture.width:{choices:[8,12]},architecture.depth:{choices:[3]}}",
 )
 """A study so small that starting the workers takes most of the time."""
+TWO = (*TINY, "board.experiments_per_cycle=2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,12 @@ class Finished:
     @property
     def memory(self) -> Memory:
         return memory_in(self.home)
+
+    @property
+    def study(self) -> str:
+        """The only study in that home."""
+        (study,) = self.memory.studies()
+        return study
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:

@@ -26,7 +26,9 @@ def compose(settings, *overrides, **shorthand) -> ArcConfig:
 
 def choices() -> list[tuple[str, str]]:
     """(task, override) for every option of every group."""
-    found = [(task, f"{group}={name}") for task in TASKS for group in SHARED_GROUPS for name in options(group)]
+    found = [
+        (task, f"{group}={name}") for task in TASKS for group in SHARED_GROUPS for name in options(group)
+    ]
     found += [
         (task, f"{group}={task}/{name}")
         for task in TASKS

@@ -14,33 +14,18 @@ COLUMNS = ("#", "experiment", "hypothesis", "what changed", "mean Dice [95 %]", 
 
 
 @pytest.fixture(scope="module")
-def second_cycle(one_cycle, prefect_server, tmp_path_factory) -> Finished:
-    """The next cycle on a copy of the first one's home, with no time left to train."""
-    home = tmp_path_factory.mktemp("second") / "home"
-    shutil.copytree(one_cycle.home, home)
-    return run_cycle(home, *TINY, "--max-minutes", "0.02", PREFECT_API_URL=prefect_server)
-
-
-@pytest.fixture(scope="module")
 def dry_run(one_cycle, prefect_server, tmp_path_factory) -> Finished:
     """A dry run on a copy of the first cycle's home; what it imports is on stderr."""
     home = tmp_path_factory.mktemp("dry") / "home"
     shutil.copytree(one_cycle.home, home)
-    return run_cycle(
-        home, *TINY, "--dry-run", PREFECT_API_URL=prefect_server, PYTHONPROFILEIMPORTTIME="1"
-    )
-
-
-def only_study(finished: Finished) -> str:
-    (study,) = finished.memory.studies()
-    return study
+    return run_cycle(home, *TINY, "--dry-run", PREFECT_API_URL=prefect_server, PYTHONPROFILEIMPORTTIME="1")
 
 
 def test_the_first_cycle_trains_and_says_what_came_of_it(one_cycle):
     assert one_cycle.code == 0, one_cycle.err
     header = next(line for line in one_cycle.out.splitlines() if "hypothesis" in line)
     assert all(column in header for column in COLUMNS)
-    experiments = one_cycle.memory.experiments(only_study(one_cycle))
+    experiments = one_cycle.memory.experiments(one_cycle.study)
     assert len(experiments) >= 3
     for experiment in experiments:
         assert experiment.outcome.status == "finished"
@@ -49,7 +34,7 @@ def test_the_first_cycle_trains_and_says_what_came_of_it(one_cycle):
 
 
 def test_the_champion_and_the_report_are_named(one_cycle):
-    champion = one_cycle.memory.champion(only_study(one_cycle))
+    champion = one_cycle.memory.champion(one_cycle.study)
     (line,) = [line for line in one_cycle.out.splitlines() if line.startswith("champion:")]
     assert champion.id in line
     (line,) = [line for line in one_cycle.out.splitlines() if line.startswith("report:")]
@@ -67,7 +52,7 @@ def test_a_pipe_gets_no_progress_and_no_colours(one_cycle):
 
 
 def test_the_store_has_every_step(one_cycle):
-    memory, study = one_cycle.memory, only_study(one_cycle)
+    memory, study = one_cycle.memory, one_cycle.study
     (cycle,) = memory.cycles(study)
     assert (cycle.number, cycle.status) == (1, "finished")
     (directive,) = memory.kept(cycle.id, Directive)
@@ -83,7 +68,7 @@ def test_the_store_has_every_step(one_cycle):
 
 
 def test_metrics_are_what_the_evaluator_says_of_the_files(one_cycle):
-    for experiment in one_cycle.memory.experiments(only_study(one_cycle)):
+    for experiment in one_cycle.memory.experiments(one_cycle.study):
         path = one_cycle.home / "runs" / experiment.id / "plan.json"
         result, cases = evaluate(TrainingPlan.model_validate_json(path.read_bytes()))
         assert result == experiment.outcome.result
@@ -93,18 +78,18 @@ def test_metrics_are_what_the_evaluator_says_of_the_files(one_cycle):
 def test_without_time_nothing_is_started_and_nothing_is_lost(second_cycle):
     assert second_cycle.code == 0, second_cycle.err
     assert "cycle 2" in second_cycle.out
-    waiting = [e for e in second_cycle.memory.experiments(only_study(second_cycle)) if e.outcome.cycle == 2]
+    waiting = [e for e in second_cycle.memory.experiments(second_cycle.study) if e.outcome.cycle == 2]
     assert waiting
     for experiment in waiting:
         assert experiment.outcome.status == "stopped"
         assert experiment.outcome.reason.startswith("not started")
         assert experiment.id in second_cycle.out
         assert not (second_cycle.home / "runs" / experiment.id).exists()
-    assert [c.status for c in second_cycle.memory.cycles(only_study(second_cycle))] == ["finished"] * 2
+    assert [c.status for c in second_cycle.memory.cycles(second_cycle.study)] == ["finished"] * 2
 
 
 def test_the_second_cycle_uses_what_the_first_learned(second_cycle):
-    memory, study = second_cycle.memory, only_study(second_cycle)
+    memory, study = second_cycle.memory, second_cycle.study
     first, second = (memory.kept(cycle.id, Proposal) for cycle in memory.cycles(study))
     learned_from = {e.id for e in memory.experiments(study) if e.outcome.cycle == 1}
     champion = memory.champion(study)

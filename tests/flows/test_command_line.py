@@ -1,0 +1,126 @@
+"""Bad input stops at once, with exit code 2 and a line that names the thing and the cure."""
+
+import sqlite3
+
+import pytest
+
+from flows.command_line import cycle_command
+from flows.cycle import arc
+from tests.command import TINY, run_cycle
+
+
+@pytest.fixture
+def refused(arc_home, monkeypatch, capsys):
+    """Call the command line with bad input; returns its one line of complaint."""
+
+    def run(*arguments: str, **variables: str) -> str:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("sys.argv", ["flows.cycle", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            cycle_command(arc)
+        said = capsys.readouterr()
+        assert exit_.value.code == 2
+        assert said.out == ""
+        return said.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--max-cycles", "-1"], "-1"),
+        (["--max-cycles", "many"], "many"),
+        (["--max-minutes", "0"], "'0'"),
+        (["--max-minutes", "nan"], "nan"),
+        (["--max-minutes", "soon"], "soon"),
+        (["--task", "detection"], "detection"),
+        (["--no-such-flag"], "--no-such-flag"),
+        (["--data"], "--data"),
+    ],
+)
+def test_a_bad_flag(refused, arguments, named):
+    said = refused(*arguments)
+    assert named in said
+    assert "usage: python -m flows.cycle" in said
+
+
+@pytest.mark.parametrize(
+    ("override", "named", "cure"),
+    [
+        ("spec.epoch=3", "spec.epoch", "docs/experiments.md"),
+        ("spec.epochs=many", "spec.epochs", "docs/experiments.md"),
+        ("optim=lion", "lion", "configs/"),
+        ("epochs", "epochs", "An override is key=value"),
+        ("spec.optimiser.lr=0.5", "spec.optimiser.lr", "Change the override"),
+    ],
+)
+def test_a_bad_override(refused, override, named, cure):
+    said = refused(override)
+    assert named in said
+    assert cure in said
+    assert len(said.splitlines()) == 1
+
+
+def test_no_such_data_folder(refused, tmp_path):
+    said = refused("--data", str(tmp_path / "nowhere"))
+    assert said.startswith("DatasetError: ")
+    assert str(tmp_path / "nowhere") in said
+
+
+def test_an_empty_data_folder(refused, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert str(tmp_path / "empty") in refused("--data", str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("ARC_LLM_TIMEOUT", "5", "from 10 to 600"),
+        ("ARC_MIN_EPOCHS", "soon", "from 1 to 100"),
+        ("ARC_TRAINING_GPUS", "0,1", "JSON"),
+    ],
+)
+def test_a_bad_variable(refused, name, value, expected):
+    said = refused(**{name: value})
+    assert said.startswith("SettingsError: ")
+    assert name.removeprefix("ARC_").lower() in said.lower()
+    assert expected in said
+
+
+def test_a_bad_database_url(refused):
+    said = refused(ARC_DATABASE_URL="mongodb://localhost/arc")
+    assert "ARC_DATABASE_URL" in said
+    assert "postgresql://" in said
+
+
+def test_a_store_of_a_newer_arc(refused, arc_home):
+    from arc_core.experiments.memory import Memory
+
+    Memory(f"sqlite:///{arc_home / 'arc.db'}").close()
+    with sqlite3.connect(arc_home / "arc.db") as store:
+        store.execute("UPDATE arc_schema SET version = 99")
+    store.close()
+    said = refused()
+    assert str(arc_home / "arc.db") in said
+    assert "schema version 99" in said
+    assert "Update ARC" in said
+    with sqlite3.connect(arc_home / "arc.db") as store:
+        assert store.execute("SELECT version FROM arc_schema").fetchall() == [(99,)]
+    store.close()
+
+
+def test_a_store_that_is_no_database(refused, arc_home):
+    arc_home.mkdir()
+    (arc_home / "arc.db").write_text("not a database\n" * 100)
+    said = refused()
+    assert said.startswith("StoreError: ")
+    assert str(arc_home / "arc.db") in said
+
+
+def test_the_exit_code_reaches_the_shell(tmp_path):
+    ran = run_cycle(tmp_path / "home", *TINY, "spec.epoch=3")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("ConfigError: ")
+    assert not list((tmp_path / "prefect").glob("*.db*")), "no server was started for it"
