@@ -49,5 +49,6 @@ lock: .venv/installed  ## choose the newest versions that pyproject.toml allows
 		{ echo "ARC needs Python 3.11 or 3.12, $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 cycle" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==$(PIP_VERSION)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+		--build-constraint requirements.lock --editable '.[dev]'
 	@touch $@

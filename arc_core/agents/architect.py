@@ -103,7 +103,7 @@ def _tried(desk: Desk) -> Mapping[str, set[Value]]:
 
 
 def _values(axis: Choice | Range, current: Value, path: str) -> list[Value]:
-    """The axis's other values, the nearest first and upwards before downwards; five levels of a range."""
+    """The axis's other values, the fewest steps away first, up before down; five levels of a range."""
     if isinstance(axis, Choice):
         values: list[Value] = list(axis.choices)
     else:
@@ -111,7 +111,9 @@ def _values(axis: Choice | Range, current: Value, path: str) -> list[Value]:
     others = [value for value in values if value != current]
     if is_number(current) and all(is_number(value) for value in others):
         here = float(current)
-        others.sort(key=lambda value: (abs(float(value) - here), float(value) < here))
+        ladder = sorted({here, *(float(value) for value in others)})
+        steps = {value: abs(ladder.index(float(value)) - ladder.index(here)) for value in others}
+        others.sort(key=lambda value: (steps[value], float(value) < here))
     return others
 
 

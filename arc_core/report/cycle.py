@@ -1,6 +1,7 @@
 """The cycle report: one Markdown text with its pictures inside, and the same as a page."""
 
 import base64
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ from arc_core.report import figures
 from arc_core.report.summary import CycleSummary, rows_of, summarise
 
 TEMPLATES = Path(__file__).parent / "templates"
+PNG_ADDRESS = "data:image/png;base64,"
+
+
+class Picture(str):
+    """A `data:` address that ARC made itself; no other text goes into the report as it is."""
 
 
 class CycleReport(Record):
@@ -56,7 +62,6 @@ def _render(
     environment = Environment(  # noqa: S701
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, finalize=_cell
     )
-    environment.filters["code"] = lambda text: f"`{text}`"
     case, picture = _champion_overlay(runs, dataset, champion) if champion else (None, None)
     return environment.get_template("cycle.md.j2").render(
         summary=summary,
@@ -106,15 +111,15 @@ def _champion_overlay(runs: Path, dataset: Dataset, champion: Experiment) -> tup
     return middle.image_id, figures.overlay(root / source.image, root / source.mask, predicted)
 
 
-def _inline(png: bytes | None) -> str | None:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None
+def _inline(png: bytes | None) -> Picture | None:
+    return Picture(f"{PNG_ADDRESS}{base64.b64encode(png).decode()}") if png else None
 
 
 def _cell(value: Any) -> Any:
     """Text from records must not break a table, nor become markup."""
-    if not isinstance(value, str) or value.startswith("data:image/png;base64,"):
+    if not isinstance(value, str) or isinstance(value, Picture):
         return value
-    return " ".join(value.split()).replace("|", "\\|").replace("<", "&lt;")
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", " ".join(value.split())).replace("<", "&lt;")
 
 
 def _page(title: str, markdown: str) -> str:
@@ -123,7 +128,7 @@ def _page(title: str, markdown: str) -> str:
     from markupsafe import Markup
 
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
-    renderer.validateLink = lambda url: True  # type: ignore[method-assign]  # our own data: pictures
+    renderer.validateLink = lambda url: url.startswith(PNG_ADDRESS)  # type: ignore[method-assign]
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     body = Markup(renderer.render(markdown))  # noqa: S704  # rendered with html switched off
     return environment.get_template("page.html.j2").render(title=title, body=body)

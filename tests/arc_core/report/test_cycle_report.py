@@ -1,0 +1,169 @@
+"""The report of a cycle, made from a real result and opened in a real browser."""
+
+import base64
+import io
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from arc_core.experiments.board import Decision, Lesson, Proposal
+from arc_core.experiments.memory import Memory
+from arc_core.experiments.study import Study
+from arc_core.report.cycle import CycleReport, write_report
+from tests.browser import rendered
+from tests.command import memory_in
+
+HOSTILE = (
+    "wider | deeper <script>document.title = 'taken'</script> <img src=x onerror=alert(1)> `code` *bold* \\ "
+    "[a link](javascript:alert(1)) ![a picture](http://127.0.0.1:9/spy.png) data:image/png;base64,AA\n\n"
+    "# no heading\n| no | row |"
+)
+
+
+class Page(HTMLParser):
+    """Cells of each table row, texts of headings, addresses of pictures and links."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.headings: list[str] = []
+        self.pictures: list[str] = []
+        self.tags: set[str] = set()
+        self.title = ""
+        self._open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        if tag in ("img", "meta", "br", "hr"):
+            self.pictures += [value for name, value in attributes if tag == "img" and name == "src"]
+            return
+        self._open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag in ("h1", "h2"):
+            self.headings.append("")
+
+    def handle_endtag(self, tag):
+        while self._open and self._open.pop() != tag:
+            continue
+
+    def handle_data(self, data):
+        if {"td", "th"} & set(self._open):
+            self.rows[-1][-1] += data
+        elif {"h1", "h2"} & set(self._open):
+            self.headings[-1] += data
+        elif "title" in self._open:
+            self.title += data
+
+
+@pytest.fixture
+def home(one_cycle, tmp_path) -> Path:
+    """A copy of the first cycle's home, to write into."""
+    return Path(shutil.copytree(one_cycle.home, tmp_path / "home"))
+
+
+@pytest.fixture
+def memory(home):
+    memory = memory_in(home)
+    yield memory
+    memory.close()
+
+
+@pytest.fixture
+def study(memory) -> Study:
+    (study,) = memory.studies()
+    return memory.study(study)
+
+
+def report_of(memory: Memory, study: Study, home: Path, lessons=()) -> CycleReport:
+    """The report of the study's newest cycle."""
+    cycle = memory.cycles(study.id)[-1]
+    ids = tuple(e.id for e in memory.experiments(study.id) if e.outcome.cycle == cycle.number)
+    return write_report(memory, study, cycle, ids, lessons, home)
+
+
+def opened(report: CycleReport) -> Page:
+    return Page(rendered(Path(report.page).as_uri()))
+
+
+def test_the_report_shows_the_cycle(memory, study, home):
+    report = report_of(memory, study, home)
+    page = opened(report)
+    assert page.headings[0] == "ARC · cycle 1 · SIMULATED DATA"
+    assert {"Champion", "This cycle's experiments", "Best so far", "What the board decided"} <= set(page.headings)
+    shown = {row[1]: row for row in page.rows if len(row) == 7}
+    for experiment in memory.experiments(study.id):
+        assert shown[experiment.id][4] == str(experiment.outcome.result.metrics["mean_dice"])
+
+
+def test_every_picture_is_whole(memory, study, home):
+    page = opened(report_of(memory, study, home))
+    assert len(page.pictures) == 3  # the champion's overlay, the learning curves, best so far
+    for address in page.pictures:
+        kind, _, content = address.partition(",")
+        assert kind == "data:image/png;base64"
+        with Image.open(io.BytesIO(base64.b64decode(content, validate=True))) as picture:
+            picture.load()
+            assert min(picture.size) > 100
+
+
+def test_the_newest_report_is_the_index(memory, study, home):
+    report = report_of(memory, study, home)
+    assert (home / "report" / "index.html").read_bytes() == Path(report.page).read_bytes()
+
+
+def test_text_from_records_is_inert(memory, study, home):
+    (first,) = memory.cycles(study.id)
+    proposal, decision = memory.kept(first.id, Proposal)[0], memory.kept(first.id, Decision)[0]
+    assert proposal.id == decision.proposal_id
+    evil = proposal.model_copy(
+        update={
+            "id": "evil",
+            "name": HOSTILE,
+            "hypothesis": HOSTILE,
+            "justification": HOSTILE,
+            "changes": {"architecture.name": HOSTILE},
+            "rests_on": ("exp-0",),
+            "spec": proposal.spec.model_copy(update={"seed": 77}),
+        }
+    )
+    second = memory.begin_cycle(study.id)
+    memory.keep(second.id, [evil])
+    selected = decision.model_copy(update={"proposal_id": "evil", "selected": True, "reason": HOSTILE})
+    memory.keep_decisions(second, [selected], {"evil": evil})
+    (made,) = [e for e in memory.experiments(study.id) if e.proposal_id == "evil"]
+    memory.keep_failure(made.id, HOSTILE)
+
+    lessons = [Lesson(text=HOSTILE, experiment_ids=("exp-0",))]
+    plain = report_of(memory, study, home)
+    page = opened(report_of(memory, study, home, lessons))
+
+    text = " ".join(HOSTILE.split())
+    assert page.title == "ARC · cycle 2"
+    assert not {"script", "a"} & page.tags
+    assert len(page.pictures) == 2  # overlay and best so far: no curves of a failed training
+    assert all(address.startswith("data:image/png;base64,") for address in page.pictures)
+    assert [row for row in page.rows if text in row[0]] == [row for row in page.rows if len(row) == 6][1:]
+    (row,) = [row for row in page.rows if len(row) == 7 and row[1] == made.id]
+    assert row[2] == text
+    assert row[3] == f"architecture.name {text}"
+    assert "no heading" not in " ".join(page.headings)
+    assert {len(row) for row in page.rows} <= {2, 6, 7}
+    assert plain.summary.rows[0].reason == HOSTILE
+
+
+def test_a_report_without_experiments(memory, study, home):
+    fresh = study.model_copy(update={"id": "study-without-any"})
+    memory.register_study(fresh)
+    memory.begin_cycle(fresh.id)
+    page = opened(report_of(memory, fresh, home))
+    assert page.headings[0].startswith("ARC · cycle 1")
+    assert page.pictures == []
+    assert re.search("No experiment was trained", Path(home / "report" / "index.html").read_text())

@@ -1,0 +1,150 @@
+"""An approved experiment, from its place in line to its outcome in the store."""
+
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from arc_core.experiments.board import Proposal
+from arc_core.experiments.holder import Holder
+from arc_core.experiments.memory import Memory
+from arc_core.experiments.study import Study, experiment_id
+from arc_core.settings import load_settings
+from arc_core.training.evaluator import evaluate
+from arc_core.training.job import run_experiment
+from arc_core.training.plan import LaunchConfig
+from tests.contracts.test_memory import decision
+
+
+class Line:
+    """A store with one approved experiment, and the calls that train it."""
+
+    def __init__(self, home: Path, plan) -> None:
+        self.settings = load_settings(_env_file=None, home=home)
+        self.memory = Memory(self.settings.store_url)
+        self.events: list[dict] = []
+        self.study = self.memory.register_study(
+            Study(
+                id=plan.study_id,
+                task=plan.spec.task,
+                metric="mean_dice",
+                simulated=True,
+                dataset_sha256=plan.dataset.sha256,
+                dataset=plan.dataset.model_dump(mode="json"),
+                split=plan.split.model_dump(mode="json"),
+            )
+        )
+        self.cycle = self.memory.begin_cycle(self.study.id)
+        self.plan = plan
+
+    def approve(self, **changes) -> str:
+        spec = self.plan.spec.changed({path.replace("__", "."): value for path, value in changes.items()})
+        proposal = Proposal(
+            id=f"prop-{spec.id}",
+            proposer="architect",
+            category="explore",
+            name="one",
+            hypothesis="it learns",
+            justification="it has",
+            parent_id=None,
+            changes={},
+            spec=spec,
+        )
+        self.memory.keep_decisions(self.cycle, [decision(proposal.id)], {proposal.id: proposal})
+        return experiment_id(self.study.id, spec.id)
+
+    def trained_before(self) -> str:
+        """An experiment whose folds all lie in its run folder, without an outcome."""
+        made = self.approve()
+        shutil.copytree(self.plan.run_dir, self.settings.runs / made)
+        return made
+
+    def run(self, made: str, *, on_event=None, deadline=None):
+        return run_experiment(
+            self.memory,
+            made,
+            settings=self.settings,
+            launch=LaunchConfig(),
+            on_event=on_event or self.events.append,
+            deadline=deadline,
+        ).outcome
+
+
+@pytest.fixture
+def line(trained, tmp_path):
+    line = Line(tmp_path / "home", trained[0])
+    yield line
+    line.memory.close()
+
+
+def test_a_finished_training_is_measured_and_recorded(line):
+    outcome = line.run(line.trained_before())
+    assert outcome.status == "finished"
+    assert outcome.result.metrics == evaluate(line.plan)[0].metrics
+    assert [event["event"] for event in line.events] == ["started", "fold", "fold", "finished"]
+
+
+def test_what_has_ended_is_not_run_again(line):
+    made = line.trained_before()
+    first = line.run(made)
+    line.events.clear()
+    assert line.run(made) == first
+    assert line.events == []
+
+
+def test_a_spec_over_a_limit_fails_with_its_reason(line):
+    outcome = line.run(line.approve(optimiser__lr=0.5))
+    assert outcome.status == "failed"
+    assert "optimiser.lr" in outcome.reason
+    assert outcome.result is None
+
+
+def test_what_can_not_end_in_time_is_not_started(line):
+    made = line.approve()
+    outcome = line.run(made, deadline=time.time() + 0.1)
+    assert outcome.status == "stopped"
+    assert outcome.reason.startswith("not started: it needs about ")
+    assert not (line.settings.runs / made).exists()
+
+
+def test_an_interruption_is_recorded_and_ends_the_worker(line):
+    made = line.trained_before()
+    pids = []
+
+    def interrupt(event):
+        pids.append(event["pid"])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        line.run(made, on_event=interrupt)
+    outcome = line.memory.experiment(made).outcome
+    assert (outcome.status, outcome.reason) == ("stopped", "interrupted by KeyboardInterrupt: ")
+    assert not psutil.pid_exists(pids[0])
+    assert line.run(made).status == "finished"
+
+
+def test_the_experiment_of_a_dead_process_is_taken_over(line):
+    made = line.trained_before()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    holder = Holder.this_process().model_copy(update={"pid": dead.pid})
+    assert line.memory.claim(made, holder, None)
+    assert line.run(made).status == "finished"
+
+
+def test_the_experiment_of_a_living_process_is_waited_for(line):
+    made = line.trained_before()
+    result = evaluate(line.plan)[0]
+    assert line.memory.claim(made, Holder.this_process(), None)
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(line.run(made)))
+    waiting.start()
+    line.memory.keep_result(made, result)
+    waiting.join()
+    assert found[0].result == result
+    assert line.events == []

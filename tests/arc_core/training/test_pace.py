@@ -1,0 +1,66 @@
+"""How long an experiment will take is judged from what was measured."""
+
+import pytest
+
+from arc_core.experiments.metric import Estimate
+from arc_core.experiments.result import Result
+from arc_core.training.cost import work_gflop
+from arc_core.training.pace import measured_pace
+
+
+@pytest.fixture
+def plan(planner, tmp_path):
+    return planner(tmp_path)
+
+
+def measured(plan, speed: float, startup_s: float = 10.0, *, network="unet", device="cpu"):
+    """A past experiment that trained at `speed` GFLOP/s."""
+    spec = plan.spec.changed({"architecture.name": network})
+    work = work_gflop(plan.split, spec)
+    result = Result(
+        metrics={"mean_dice": Estimate(value=0.5, low=0.4, high=0.6)},
+        folds=2,
+        device=device,
+        train_s=work / speed,
+        total_s=work / speed + startup_s,
+        images=100,
+        work_gflop=work,
+        peak_memory_mib=100,
+        files={},
+    )
+    return spec, result
+
+
+def pace(past, *, network="unet", device="cpu", jobs=3):
+    return measured_pace(past, network, device, jobs_at_once=jobs, threads=1)
+
+
+def test_it_is_the_median_of_what_was_measured(plan):
+    past = [measured(plan, speed) for speed in (2.0, 100.0, 4.0)]
+    assert pace(past).gflop_s == pytest.approx(4.0)
+    assert pace(past).startup_s == pytest.approx(10.0)
+    assert pace(past).measurements == 3
+
+
+def test_the_same_network_counts_before_others(plan):
+    past = [measured(plan, 2.0), measured(plan, 8.0, network="segresnet")]
+    assert pace(past, network="segresnet").gflop_s == pytest.approx(8.0)
+    assert pace(past, network="basic_unet").gflop_s == pytest.approx(5.0)
+
+
+def test_another_device_says_nothing(plan):
+    past = [measured(plan, 9000.0, device="cuda")]
+    assert pace(past).measurements == 0
+    assert pace(past, device="cuda").gflop_s == pytest.approx(9000.0)
+
+
+def test_more_work_takes_longer(plan):
+    known = pace([measured(plan, 2.0)])
+    longer = plan.spec.changed({"epochs": 30})
+    assert known.seconds(longer, plan.split) > known.seconds(plan.spec, plan.split) > known.startup_s
+
+
+def test_before_any_measurement_crowding_slows_the_guess():
+    alone, crowded = pace([], jobs=1), pace([], jobs=4096)
+    assert crowded.gflop_s < alone.gflop_s
+    assert crowded.startup_s > alone.startup_s

@@ -1,0 +1,217 @@
+"""ARC deployed: server, work pools and workers of its own; a cycle that fails, is mended and retried."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import psutil
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
+
+from tests.browser import rendered
+from tests.command import TINY, environment, memory_in
+from tests.conftest import ROOT
+
+EXPERIMENTS = 4  # one more than may train at once
+OVERRIDES = [*TINY, "launch=pool", f"board.experiments_per_cycle={EXPERIMENTS}"]
+PREFECT = Path(sys.executable).with_name("prefect")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Up:
+    """A running `scripts/up`."""
+
+    process: "subprocess.Popen[str]"
+    home: Path
+    url: str
+    env: dict[str, str]
+    log: Path
+
+    def prefect(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """One command of Prefect's own command line."""
+        return subprocess.run(
+            [PREFECT, *arguments], cwd=ROOT, env=self.env, capture_output=True, text=True, check=False
+        )
+
+    def client(self) -> SyncPrefectClient:
+        return SyncPrefectClient(f"{self.url}/api")
+
+    def runs(self, pool: str) -> list[FlowRun]:
+        """The flow runs of a work pool, but for those that the schedule has laid out ahead."""
+        with self.client() as client:
+            return [r for r in client.read_flow_runs() if r.work_pool_name == pool and not r.auto_scheduled]
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory) -> Iterator[Up]:
+    """`make up` on a free port."""
+    home = tmp_path_factory.mktemp("deployed") / "home"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url, log = f"http://127.0.0.1:{port}", home.parent / "up.log"
+    env = environment(home, ARC_PREFECT_PORT=str(port), PREFECT_API_URL=f"{url}/api")
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [ROOT / "scripts" / "up"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT, text=True
+        )
+    while "Ctrl-C stops everything" not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.2)
+    yield Up(process=process, home=home, url=url, env=env, log=log)
+    if process.poll() is None:
+        stop(process)
+
+
+def stop(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """Ctrl-C; what `scripts/up` had started."""
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=120)
+    return started
+
+
+@pytest.fixture(scope="module")
+def failed(up) -> FlowRun:
+    """A cycle that trains, and then can't write its report."""
+    up.home.mkdir(exist_ok=True)
+    (up.home / "report").write_text("in the way of the folder of this name")
+    ran = up.prefect(
+        "deployment", "run", "arc/continuous", "--watch", "--param", f"overrides={json.dumps(OVERRIDES)}"
+    )
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    (run,) = up.runs("arc-control")
+    return run
+
+
+@pytest.fixture(scope="module")
+def sealed(up, failed) -> dict[Path, tuple[bytes, int]]:
+    """What the failed cycle had trained: each fold's seal and when it was written."""
+    return {
+        path: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in (up.home / "runs").glob("*/fold-*/done.json")
+    }
+
+
+@pytest.fixture(scope="module")
+def retried(up, failed, sealed) -> FlowRun:
+    """The same run, retried after the mend."""
+    (up.home / "report").unlink()
+    ran = up.prefect("flow-run", "retry", str(failed.id))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    with up.client() as client:
+        while True:
+            run = client.read_flow_run(failed.id)
+            if run.run_count > failed.run_count and run.state.is_final():
+                return run
+            time.sleep(0.5)
+
+
+def artifact(up: Up, key: str) -> dict:
+    """The newest artifact of a key, as the API gives it."""
+    with up.client() as client:
+        found = client.request(
+            "POST", "/artifacts/latest/filter", json={"artifacts": {"key": {"any_": [key]}}}
+        )
+        (only,) = found.json()
+        return only
+
+
+def test_the_address_is_told(up):
+    assert f"Prefect UI: {up.url}" in up.log.read_text()
+
+
+def test_a_cycle_trains_in_the_gpu_pool(up, failed):
+    runs = up.runs("arc-gpu")
+    assert len(runs) == EXPERIMENTS
+    with up.client() as client:
+        parents = {client.read_task_run(run.parent_task_run_id).flow_run_id for run in runs}
+    assert parents == {failed.id}
+    for run in runs:
+        assert run.state.is_completed()
+        assert "gpu" in run.tags
+
+
+def test_at_most_three_train_at_once(up, failed):
+    runs = up.runs("arc-gpu")
+    at_once = [sum(other.start_time <= run.start_time < other.end_time for other in runs) for run in runs]
+    assert max(at_once) <= 3
+
+
+def test_the_limits_are_three(up):
+    with up.client() as client:
+        assert client.read_work_pool("arc-gpu").concurrency_limit == 3
+        assert client.read_work_pool("arc-gpu").type == "process"
+        assert client.read_concurrency_limit_by_tag("gpu").concurrency_limit == 3
+
+
+def test_deploying_again_changes_nothing(up, failed):
+    def state() -> tuple[object, ...]:
+        with up.client() as client:
+            deployments = sorted((d.name, d.id, d.concurrency_limit) for d in client.read_deployments())
+            pools = sorted((p.name, p.id, p.concurrency_limit) for p in client.read_work_pools())
+            limits = [(c.tag, c.concurrency_limit) for c in client.read_concurrency_limits(limit=9, offset=0)]
+            return deployments, pools, limits
+
+    before = state()
+    subprocess.run([ROOT / "scripts" / "deploy"], env=up.env, check=True, capture_output=True)
+    assert state() == before
+
+
+def test_a_failed_cycle_says_so(up, failed):
+    assert failed.state.is_failed()
+    memory = memory_in(up.home)
+    (study,) = memory.studies()
+    assert len(memory.experiments(study)) == EXPERIMENTS
+
+
+def test_a_retried_cycle_finishes_without_training_again(up, sealed, retried):
+    assert retried.state.is_completed()
+    assert len(sealed) == 2 * EXPERIMENTS
+    assert len(up.runs("arc-gpu")) == EXPERIMENTS
+    for path, (content, modified) in sealed.items():
+        assert (path.read_bytes(), path.stat().st_mtime_ns) == (content, modified), path
+    memory = memory_in(up.home)
+    (study,) = memory.studies()
+    assert [(cycle.number, cycle.status) for cycle in memory.cycles(study)] == [(1, "finished")]
+
+
+def test_the_table_of_experiments_is_published(up, retried):
+    rows = artifact(up, "arc-experiments")["data"]
+    rows = json.loads(rows) if isinstance(rows, str) else rows
+    memory = memory_in(up.home)
+    (study,) = memory.studies()
+    assert [row["experiment"] for row in rows] == [e.id for e in memory.experiments(study)]
+    assert {row["data"] for row in rows} == {"simulated"}
+
+
+def test_progress_is_published_for_each_training(up, failed):
+    memory = memory_in(up.home)
+    (study,) = memory.studies()
+    for experiment in memory.experiments(study):
+        assert artifact(up, f"{experiment.id}-progress")["data"] == 100
+
+
+def test_the_report_is_shown_with_its_pictures(up, retried):
+    report = artifact(up, "arc-report")
+    assert report["type"] == "markdown"
+    assert report["data"].count("](data:image/png;base64,") == 3
+    page = rendered(f"{up.url}/artifacts/artifact/{UUID(report['id'])}")
+    assert re.search(r"<h1[^>]*>\s*ARC · cycle 1 · SIMULATED DATA", page)
+    assert len(re.findall(r'<img[^>]*src="data:image/png;base64,', page)) == 3
+
+
+def test_ctrl_c_stops_all_of_it(up, retried):
+    started = stop(up.process)
+    assert up.process.returncode == 0, up.log.read_text()
+    assert len(started) >= 3  # server and two workers
+    assert [process for process in started if process.is_running()] == []
