@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -20,6 +20,7 @@ from arc_core.errors import StoreError
 from arc_core.experiments import tables
 
 BUSY_TIMEOUT_S = 60
+SCHEMA_LOCK = 0x415243  # any number that no other program on the server uses
 
 
 class Database:
@@ -69,8 +70,11 @@ class Database:
 
     def _prepare_schema(self) -> None:
         with self.write() as connection:
+            if not self._sqlite:  # of several processes that start at once, one makes the tables
+                connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK)))
             if not inspect(connection).has_table("arc_schema"):
-                self._create(connection)
+                tables.metadata.create_all(connection)
+                connection.execute(insert(tables.schema).values(version=tables.SCHEMA_VERSION))
         with self.read() as connection:
             version = connection.scalar(select(tables.schema.c.version))
         if version is None or version > tables.SCHEMA_VERSION:
@@ -81,13 +85,6 @@ class Database:
                 expected=f"at most {tables.SCHEMA_VERSION}",
                 cure="Update ARC, or choose another store with ARC_HOME or ARC_DATABASE_URL.",
             )
-
-    def _create(self, connection: Connection) -> None:
-        try:
-            tables.metadata.create_all(connection)
-            connection.execute(insert(tables.schema).values(version=tables.SCHEMA_VERSION))
-        except IntegrityError:  # PostgreSQL: another process created the tables meanwhile
-            connection.rollback()
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 import psutil
 import pytest
@@ -157,7 +156,10 @@ def test_the_limits_are_three(up):
 def test_deploying_again_changes_nothing(up, failed):
     def state() -> tuple[object, ...]:
         with up.client() as client:
-            deployments = sorted((d.name, d.id, d.concurrency_limit) for d in client.read_deployments())
+            deployments = sorted(
+                (d.name, d.id, d.global_concurrency_limit.limit if d.global_concurrency_limit else None)
+                for d in client.read_deployments()
+            )
             pools = sorted((p.name, p.id, p.concurrency_limit) for p in client.read_work_pools())
             limits = [(c.tag, c.concurrency_limit) for c in client.read_concurrency_limits(limit=9, offset=0)]
             return deployments, pools, limits
@@ -205,7 +207,7 @@ def test_the_report_is_shown_with_its_pictures(up, retried):
     report = artifact(up, "arc-report")
     assert report["type"] == "markdown"
     assert report["data"].count("](data:image/png;base64,") == 3
-    page = rendered(f"{up.url}/artifacts/artifact/{UUID(report['id'])}")
+    page = rendered(f"{up.url}/artifacts/artifact/{report['id']}", until="document.images.length >= 3")
     assert re.search(r"<h1[^>]*>\s*ARC · cycle 1 · SIMULATED DATA", page)
     assert len(re.findall(r'<img[^>]*src="data:image/png;base64,', page)) == 3
 

@@ -97,7 +97,9 @@ def test_the_report_shows_the_cycle(memory, study, home):
     report = report_of(memory, study, home)
     page = opened(report)
     assert page.headings[0] == "ARC · cycle 1 · SIMULATED DATA"
-    assert {"Champion", "This cycle's experiments", "Best so far", "What the board decided"} <= set(page.headings)
+    assert {"Champion", "This cycle's experiments", "Best so far", "What the board decided"} <= set(
+        page.headings
+    )
     shown = {row[1]: row for row in page.rows if len(row) == 7}
     for experiment in memory.experiments(study.id):
         assert shown[experiment.id][4] == str(experiment.outcome.result.metrics["mean_dice"])
