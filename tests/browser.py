@@ -35,7 +35,7 @@ def rendered(url: str, *, until: str = "true") -> str:
     """
     give_up = time.monotonic() + PATIENCE_S
     with _tab(url) as tab:
-        while not _evaluate(tab, f"{LOADED} && ({until})"):
+        while not _evaluate(tab, f"location.href == {json.dumps(url)} && {LOADED} && ({until})"):
             html = _evaluate(tab, "document.documentElement.outerHTML")
             assert time.monotonic() < give_up, f"{url} does not come to {until}: {html}"
             time.sleep(0.2)

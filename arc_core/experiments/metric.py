@@ -47,4 +47,5 @@ class Estimate(Record):
     patients: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        # No-break spaces: a value and its interval stay on one line of any table.
+        return f"{self.value:.3f}\N{NO-BREAK SPACE}[{self.low:.3f},\N{NO-BREAK SPACE}{self.high:.3f}]"

@@ -207,7 +207,7 @@ def test_the_report_is_shown_with_its_pictures(up, retried):
     report = artifact(up, "arc-report")
     assert report["type"] == "markdown"
     assert report["data"].count("](data:image/png;base64,") == 3
-    page = rendered(f"{up.url}/artifacts/artifact/{report['id']}", until="document.images.length >= 3")
+    page = rendered(f"{up.url}/artifacts/artifact/{report['latest_id']}", until="document.images.length >= 3")
     assert re.search(r"<h1[^>]*>\s*ARC · cycle 1 · SIMULATED DATA", page)
     assert len(re.findall(r'<img[^>]*src="data:image/png;base64,', page)) == 3
 

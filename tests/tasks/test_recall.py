@@ -50,7 +50,7 @@ def recalled(arc_home, prefect_server, monkeypatch):
         @flow(name="recall alone")
         def alone():
             seen["id"] = FlowRunContext.get().flow_run.id
-            return recall(open_cycle(config, dry_run=False))
+            return recall(open_cycle(config))
 
         state = alone(return_state=True)
         return slow, state, task_run_states(prefect_server, seen["id"])

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import re
 import shutil
 from html.parser import HTMLParser
@@ -93,6 +94,14 @@ def opened(report: CycleReport) -> Page:
     return Page(rendered(Path(report.page).as_uri()))
 
 
+def table(page: Page, column: str) -> list[dict[str, str]]:
+    """The rows of the table that has such a column, each by the names of its columns."""
+    start = next(i for i, row in enumerate(page.rows) if column in row)
+    header = page.rows[start]
+    body = itertools.takewhile(lambda row: len(row) == len(header), page.rows[start + 1 :])
+    return [dict(zip(header, row, strict=True)) for row in body]
+
+
 def test_the_report_shows_the_cycle(memory, study, home):
     report = report_of(memory, study, home)
     page = opened(report)
@@ -100,9 +109,9 @@ def test_the_report_shows_the_cycle(memory, study, home):
     assert {"Champion", "This cycle's experiments", "Best so far", "What the board decided"} <= set(
         page.headings
     )
-    shown = {row[1]: row for row in page.rows if len(row) == 7}
+    shown = {row["experiment"]: row for row in table(page, "hypothesis")}
     for experiment in memory.experiments(study.id):
-        assert shown[experiment.id][4] == str(experiment.outcome.result.metrics["mean_dice"])
+        assert shown[experiment.id]["mean Dice [95 %]"] == str(experiment.outcome.result.metrics["mean_dice"])
 
 
 def test_every_picture_is_whole(memory, study, home):
@@ -152,12 +161,12 @@ def test_text_from_records_is_inert(memory, study, home):
     assert not {"script", "a"} & page.tags
     assert len(page.pictures) == 2  # overlay and best so far: no curves of a failed training
     assert all(address.startswith("data:image/png;base64,") for address in page.pictures)
-    assert [row for row in page.rows if text in row[0]] == [row for row in page.rows if len(row) == 6][1:]
-    (row,) = [row for row in page.rows if len(row) == 7 and row[1] == made.id]
-    assert row[2] == text
-    assert row[3] == f"architecture.name {text}"
+    (row,) = table(page, "hypothesis")
+    assert (row["experiment"], row["hypothesis"], row["verdict"]) == (made.id, text, "failed")
+    assert row["what changed"] == f"architecture.name {text}"
+    (row,) = table(page, "proposal")
+    assert row["proposal"] == row["why"] == text
     assert "no heading" not in " ".join(page.headings)
-    assert {len(row) for row in page.rows} <= {2, 6, 7}
     assert plain.summary.rows[0].reason == HOSTILE
 
 
