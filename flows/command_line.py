@@ -56,9 +56,10 @@ def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
             return terminal.show_plan(summary, begun_s=called - _process_start(), flow_s=time.time() - called)
         terminal.show_cycle(summary)
         done += 1
-        out_of_time = deadline is not None and time.time() >= deadline
-        if done == max_cycles or out_of_time:
+        if done == max_cycles:
             return None
+        if all(row.status == "stopped" for row in summary.rows):  # no time, or nothing novel is left
+            return terminal.say(f"Stopped after {done} cycles: the last one could train nothing.")
 
 
 def predict_command(predict: Callable[..., tuple[Champion, Predicted]]) -> NoReturn:

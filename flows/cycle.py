@@ -17,7 +17,9 @@ from tasks.cycle import close_cycle, open_cycle
 from tasks.judge import judge
 from tasks.plan import plan
 from tasks.publish import publish
-from tasks.train import train
+from tasks.train import stop_training, train
+
+WRAP_UP_S = 15.0  # judging, the report and the server's end come after the last training
 
 
 @flow(name="arc", log_prints=False)
@@ -33,7 +35,7 @@ def arc(
     `task`, `data` and `overrides` are those of the command line. With `max_minutes`, nothing is
     started that is not expected to end in time. A dry run stops at the plan and changes nothing.
     """
-    deadline = None if max_minutes is None else time.time() + 60 * max_minutes
+    deadline = None if max_minutes is None else time.time() + 60 * max_minutes - WRAP_UP_S
     config = load_config(overrides or [], task=task, data=data)
     if dry_run:
         return plan_only(config)
@@ -42,6 +44,7 @@ def arc(
         try:
             return run(context, deadline)
         except BaseException as error:
+            stop_training()
             close_cycle(context, failed=f"{type(error).__name__}: {error}")
             raise
 

@@ -88,6 +88,10 @@ class Terminal:
         self._out.print(escape(champion), soft_wrap=True)
         self._out.print(f"{predicted.images} images: {out / 'predictions.csv'}", soft_wrap=True)
 
+    def say(self, words: str) -> None:
+        """One line."""
+        self._out.print(words)
+
     def _headline(self, kind: str, summary: CycleSummary) -> None:
         mark = " · [bold yellow]SIMULATED DATA[/]" if summary.simulated else ""
         self._out.print(f"\n[bold]ARC {kind} {summary.cycle}[/] · {summary.study_id} · {summary.mode}{mark}")

@@ -19,6 +19,7 @@ from tasks.context import Context
 from tasks.policy import arc_task
 from tasks.progress import Progress
 
+_stop = threading.Event()
 POOL_POLL_S = 2.0  # a poll costs the server one light request; half of it is added to each experiment
 
 
@@ -41,7 +42,13 @@ def train_here(experiment_id: str, launch: LaunchConfig, deadline: float | None)
             launch=launch,
             on_event=progress.on_event,
             deadline=deadline,
+            stop=_stop,
         )
+
+
+def stop_training() -> None:
+    """End what this process trains; its finished folds are kept, and a later cycle goes on from them."""
+    _stop.set()
 
 
 @arc_task(name="dispatch", task_run_name="dispatch {experiment_id}")

@@ -9,14 +9,14 @@ os.environ |= {
     "PREFECT_LOGGING_LEVEL": "ERROR",
 }
 
-from collections.abc import Iterator  # noqa: E402
-from pathlib import Path  # noqa: E402
+from collections.abc import Iterator
+from pathlib import Path
 
-import pytest  # noqa: E402
+import pytest
 
-from tests.command import TINY, Finished, run_cycle  # noqa: E402
-from tests.postgres import PostgresServer  # noqa: E402
-from tests.skip_policy import pytest_make_collect_report, pytest_runtest_makereport  # noqa: E402, F401
+from tests.command import TINY, Finished, run_cycle
+from tests.postgres import PostgresServer
+from tests.skip_policy import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 DRISHTI = ROOT.parent / "shared" / "data" / "drishti-gs1-train"

@@ -1,5 +1,6 @@
 """One approved experiment, from its place in line to its recorded outcome."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -29,6 +30,7 @@ def run_experiment(
     launch: LaunchConfig,
     on_event: Callable[[Event], None],
     deadline: float | None = None,
+    stop: threading.Event | None = None,
 ) -> Experiment:
     """Train and measure the experiment unless it has ended already; its outcome is in the store.
 
@@ -49,7 +51,7 @@ def run_experiment(
         if deadline is not None:
             _need_time(pace_of(memory, study, spec, gpu_index, settings, launch), spec, study, deadline)
         plan = plan_of(spec, study, experiment_id, settings, launch, gpu_index)
-        run_worker(plan, on_event=on_event, deadline=deadline)
+        run_worker(plan, on_event=on_event, deadline=deadline, stop=stop)
         result, _ = evaluate(plan)
         memory.keep_result(experiment_id, result)
     except (ExperimentFailed, SpecError) as error:

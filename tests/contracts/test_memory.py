@@ -260,7 +260,7 @@ def test_a_bad_url_is_explained(url: str) -> None:
 
 def test_a_file_that_is_no_database_is_explained(tmp_path: Path) -> None:
     (tmp_path / "arc.db").write_text("this is a text file, and rather longer than a header " * 9)
-    with pytest.raises(StoreError, match="arc.db: the store can't be used"):
+    with pytest.raises(StoreError, match=r"arc\.db: the store can't be used"):
         Memory(f"sqlite:///{tmp_path / 'arc.db'}")
 
 
