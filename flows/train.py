@@ -9,4 +9,7 @@ from tasks.train import train_here
 @flow(name="train", log_prints=False)
 def train(experiment_id: str, launch: LaunchConfig | None = None, deadline: float | None = None) -> str:
     """Train and measure the experiment with this id; its outcome is in the store. Returns its status."""
-    return train_here(experiment_id, launch or LaunchConfig(), deadline).outcome.status
+    # Only here, not where a cycle trains by itself: a cycle that is killed would leave its places under
+    # the tag's limit taken, and the next one on this Prefect database would wait for them to expire.
+    tagged = train_here.with_options(tags=["gpu"])
+    return tagged(experiment_id, launch or LaunchConfig(), deadline).outcome.status

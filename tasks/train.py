@@ -30,7 +30,7 @@ def train(context: Context, experiment_id: str, deadline: float | None) -> Prefe
     return train_here.submit(experiment_id, context.config.launch, deadline)
 
 
-@arc_task(name="train", tags=["gpu"], task_run_name="train {experiment_id}")
+@arc_task(name="train", task_run_name="train {experiment_id}")
 def train_here(experiment_id: str, launch: LaunchConfig, deadline: float | None) -> Experiment:
     """Train and measure it in a child process of this machine."""
     settings = get_settings()

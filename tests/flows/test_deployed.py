@@ -140,6 +140,13 @@ def test_a_cycle_trains_in_the_gpu_pool(up, failed):
         assert "gpu" in run.tags
 
 
+def test_every_training_counts_towards_the_tag_limit(up, failed):
+    with up.client() as client:
+        found = client.request("POST", "/task_runs/filter", json={"task_runs": {"tags": {"all_": ["gpu"]}}})
+    trained = {run["flow_run_id"] for run in found.json()}
+    assert trained == {str(run.id) for run in up.runs("arc-gpu")}
+
+
 def test_at_most_three_train_at_once(up, failed):
     runs = up.runs("arc-gpu")
     at_once = [sum(other.start_time <= run.start_time < other.end_time for other in runs) for run in runs]
