@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import time
 import traceback
@@ -106,6 +107,8 @@ def _guarded(command: Callable[[], None]) -> int:
     """The exit code; an error that ARC foresaw is one line, any other is shown whole."""
     if "PREFECT_LOGGING_LEVEL" not in os.environ:
         logging.disable(logging.CRITICAL)  # the terminal has ARC's tables; Prefect's UI has the states
+    # A service manager's stop is a person's Ctrl-C: trainings and Prefect's server are ended, not left.
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
         command()
     except ArcError as error:

@@ -110,3 +110,24 @@ def test_what_had_finished_is_not_trained_again(killed, resumed):
 def test_each_experiment_is_judged_once(resumed):
     judged = [verdict.experiment_id for verdict in resumed.memory.verdicts(resumed.study)]
     assert sorted(judged) == sorted(results(resumed.home))
+
+
+def test_a_stop_ends_trainings_and_server_and_loses_nothing(second_cycle, tmp_path):
+    home = tmp_path / "home"
+    shutil.copytree(second_cycle.home, home)
+    process = start_cycle(home, *TWO)
+    try:
+        wait_until(lambda: workers(home), process)
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "the same command goes on from there" in said
+    gone, alive = psutil.wait_procs(started, timeout=10)
+    assert gone
+    assert alive == []
+    memory = memory_in(home)
+    (study,) = memory.studies()
+    assert "running" not in {experiment.outcome.status for experiment in memory.experiments(study)}
