@@ -107,17 +107,24 @@ def _guarded(command: Callable[[], None]) -> int:
     """The exit code; an error that ARC foresaw is one line, any other is shown whole."""
     if "PREFECT_LOGGING_LEVEL" not in os.environ:
         logging.disable(logging.CRITICAL)  # the terminal has ARC's tables; Prefect's UI has the states
+    stopped: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        stopped.append(number)
+        raise KeyboardInterrupt
+
     # A service manager's stop is a person's Ctrl-C: trainings and Prefect's server are ended, not left.
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     try:
         command()
     except ArcError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("Stopped. What had finished is kept; the same command goes on from there.", file=sys.stderr)
-        return 130
-    except Exception:  # noqa: BLE001  # the last resort: shown whole, and never exit 0
+    except (KeyboardInterrupt, Exception):  # noqa: BLE001  # the last resort: shown whole, never exit 0
+        if stopped:  # Ctrl-C reaches Prefect's own server too, which may then be missed
+            print("Stopped. What had finished is kept; the same command goes on from there.", file=sys.stderr)
+            return 130
         traceback.print_exc()
         return 1
     return 0

@@ -130,3 +130,34 @@ def test_every_file_says_where_it_belongs():
     for path in CONFIGS.glob("*/**/*.yaml"):
         assert path.read_text().startswith("# @package "), path
         assert yaml.safe_load(path.read_text()), path
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "~spec",
+        "~task",
+        "=3",
+        "spec=3",
+        "space.axes=null",
+        "space.axes.epochs=3",
+        "+space.axes.foo={kind: choice, choices: [1]}",
+        "+spec.loss.params.foo=1",
+        "spec.architecture.width=128",
+        "model=null",
+    ],
+)
+def test_a_broken_tree_is_bad_input_and_no_crash(override):
+    with pytest.raises(BadInput):
+        load_config([override])
+
+
+@pytest.mark.parametrize("data", ["", "~nosuchuser/x", "x\0y"])
+def test_a_path_that_is_none_is_bad_input(data):
+    with pytest.raises(ConfigError, match="--data: not a path"):
+        load_config(data=data)
+
+
+def test_a_data_path_may_hold_what_hydra_would_trip_over(tmp_path):
+    folder = tmp_path / "a b=[c],{d} é"
+    assert load_config(data=str(folder)).data.path == str(folder)

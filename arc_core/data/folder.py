@@ -46,7 +46,11 @@ def list_images(folder: Path) -> dict[str, Path]:
 
 def check_folder(root: Path) -> None:
     """DatasetError where `root` is no dataset folder at all."""
-    if not root.exists():
+    try:
+        there = root.exists()
+    except OSError:  # a name too long for the file system
+        there = False
+    if not there:
         raise DatasetError("no such folder", where=root, cure="Check the path given with --data.")
     if not root.is_dir():
         raise DatasetError("this is a file, not a folder", where=root, cure=f"Give the folder. {LAYOUT}")

@@ -94,7 +94,7 @@ def compile_plan(
     check_spec(spec, forbidden)
     micro_batch = largest_divisor(spec.batch_size, batch_size_per_gpu)
     device: Device = "cpu" if gpu_index is None else "cuda"
-    _check_size(spec, micro_batch)
+    check_size(spec, micro_batch)
     return TrainingPlan(
         experiment_id=experiment_id,
         study_id=study_id,
@@ -120,10 +120,10 @@ def check_spec(spec: ExperimentSpec, forbidden: tuple[ForbiddenRange, ...] = ())
     if critical:
         raise SpecError(
             "breaks a safety limit",
-            where=critical[0].path,
+            where=f"spec.{critical[0].path}",
             got=repr(critical[0].value),
             expected=critical[0].limit,
-            cure="Choose a value within the limit.",
+            cure="Choose a value within the limit; docs/experiments.md lists them.",
         )
     if spec.architecture.name not in catalogue.networks(spec.task):
         catalogue.load("networks", spec.task, spec.architecture.name)  # raises, and names the known ones
@@ -134,7 +134,8 @@ def largest_divisor(batch_size: int, at_most: int) -> int:
     return max(size for size in range(1, min(batch_size, at_most) + 1) if batch_size % size == 0)
 
 
-def _check_size(spec: ExperimentSpec, micro_batch: int) -> None:
+def check_size(spec: ExperimentSpec, micro_batch: int) -> None:
+    """SpecError when the network or the training is too large, or its cost was never measured."""
     parameters = cost_of(spec).parameters
     if parameters > MAX_PARAMETERS:
         raise SpecError(

@@ -61,6 +61,10 @@ def run_worker(
         code = process.wait()
     finally:
         _end_group(process)
+    if -code in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # no fault of the experiment's
+        raise OutOfTime(
+            f"the worker was stopped from outside by signal {-code}; the folds it finished are kept"
+        )
     if code != 0 or last.get("event") != "finished":
         raise ExperimentFailed(_reason(code, last, log_path, log_start))
 

@@ -53,7 +53,7 @@ def test_a_bad_flag(refused, arguments, named):
         ("spec.epochs=many", "spec.epochs", "docs/experiments.md"),
         ("optim=lion", "lion", "configs/"),
         ("epochs", "epochs", "An override is key=value"),
-        ("spec.optimiser.lr=0.5", "spec.optimiser.lr", "Change the override"),
+        ("spec.optimiser.lr=0.5", "spec.optimiser.lr", "Choose a value within the limit"),
     ],
 )
 def test_a_bad_override(refused, override, named, cure):
