@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
@@ -15,13 +16,16 @@ import psutil
 
 from arc_core.config import load_config
 from arc_core.data.source import open_dataset
-from arc_core.errors import ArcError, DatasetError
+from arc_core.errors import ArcError, DatasetError, SettingsError
 from arc_core.experiments.memory import open_memory
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
-from arc_core.training.prediction import Predicted, images_in
+from arc_core.training.prediction import Predicted, check_out, images_in
 from flows.terminal import Terminal
 from tasks.predict import Champion
+
+STOP_S = 15.0  # from a signal to the end at the latest
+STOPPED = "Stopped. What had finished is kept; the same command goes on from there."
 
 
 def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
@@ -77,8 +81,7 @@ def _predict(
     predict: Callable[..., tuple[Champion, Predicted]], images: Path, out: Path, study: str | None
 ) -> None:
     images_in(images)
-    if out.exists() and not out.is_dir():
-        raise DatasetError("this is a file", where=out, cure="Give --out a folder, new or old.")
+    check_out(images, out)
     terminal = Terminal()
     with terminal.progress("the champion predicts"):
         champion, predicted = predict(images, out, study)
@@ -97,6 +100,15 @@ def _check_input(given: dict[str, object]) -> None:
     task, data, overrides = given["task"], given["data"], given["overrides"]
     config = load_config(overrides, task=task, data=data)  # type: ignore[arg-type]
     settings = get_settings()
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"the folder can't be made: {error.strerror}",
+            where="ARC_HOME",
+            got=str(settings.home),
+            cure="Choose a folder that you may write.",
+        ) from None
     if config.data.path is not None:
         open_dataset(config.data, config.task, settings.home)
     if settings.database_url is not None or (settings.home / "arc.db").exists():
@@ -111,6 +123,11 @@ def _guarded(command: Callable[[], None]) -> int:
 
     def stop(number: int, frame: object) -> None:
         stopped.append(number)
+        # Ctrl-C reaches Prefect's own server too; what then waits for it must not hold the terminal.
+        # The workers end with this process.
+        ending = threading.Timer(STOP_S, lambda: (print(STOPPED, file=sys.stderr, flush=True), os._exit(130)))
+        ending.daemon = True
+        ending.start()
         raise KeyboardInterrupt
 
     # A service manager's stop is a person's Ctrl-C: trainings and Prefect's server are ended, not left.
@@ -122,8 +139,8 @@ def _guarded(command: Callable[[], None]) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
     except (KeyboardInterrupt, Exception):  # noqa: BLE001  # the last resort: shown whole, never exit 0
-        if stopped:  # Ctrl-C reaches Prefect's own server too, which may then be missed
-            print("Stopped. What had finished is kept; the same command goes on from there.", file=sys.stderr)
+        if stopped:
+            print(STOPPED, file=sys.stderr)
             return 130
         traceback.print_exc()
         return 1

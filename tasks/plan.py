@@ -1,7 +1,7 @@
 """A dry run's end: what would be trained, on which device, in what time. Trains nothing."""
 
 from arc_core.experiments.board import Proposal
-from arc_core.report.summary import CycleSummary, PlannedRow, changes_in_words, summarise
+from arc_core.report.summary import CycleSummary, PlannedRow, changes_in_words, printable, summarise
 from arc_core.settings import get_settings
 from arc_core.training.feasibility import compile_proposals
 from arc_core.training.job import pick_gpu, plan_of
@@ -27,7 +27,7 @@ def plan(context: Context) -> CycleSummary:
         (cost,) = compile_proposals(memory, study, [proposal], settings, launch)
         return PlannedRow(
             experiment_id=experiment_id,
-            hypothesis=proposal.hypothesis,
+            hypothesis=printable(proposal.hypothesis),
             changes=changes_in_words(proposal),
             device="CPU" if gpu_index is None else f"GPU {gpu_index}",
             minutes=cost.seconds / 60,

@@ -30,7 +30,7 @@ class Database:
         self.url = _parsed(url)
         self._sqlite = self.url.get_backend_name() == "sqlite"
         if self._sqlite and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(self.url.database).parent)
         with self._clear_errors():
             self._engine = self._make_engine()
             try:
@@ -103,13 +103,25 @@ class Database:
         return str(self.url.render_as_string(hide_password=True))
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            "the store's folder can't be made",
+            where=folder,
+            got=error.strerror,
+            cure="Check ARC_HOME and ARC_DATABASE_URL.",
+        ) from None
+
+
 def _parsed(url: str) -> Any:
     try:
         parsed = make_url(url)
         if parsed.drivername in ("postgres", "postgresql"):
             parsed = parsed.set(drivername="postgresql+psycopg")
-        parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError) as error:
+        parsed.get_dialect().import_dbapi()
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StoreError(
             f"not a database URL: {_first_line(error)}",
             where="ARC_DATABASE_URL",

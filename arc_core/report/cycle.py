@@ -13,10 +13,11 @@ from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.study import Cycle, Experiment, Study
 from arc_core.gate.panel import read_cases
+from arc_core.provenance.canonical import sha256_of_file
 from arc_core.provenance.files import write_atomically
 from arc_core.record import Record
 from arc_core.report import figures
-from arc_core.report.summary import CycleSummary, rows_of, summarise
+from arc_core.report.summary import CycleSummary, printable, rows_of, summarise
 
 TEMPLATES = Path(__file__).parent / "templates"
 PNG_ADDRESS = "data:image/png;base64,"
@@ -99,7 +100,7 @@ def _curves(memory: Memory, summary: CycleSummary) -> bytes | None:
 
 
 def _champion_overlay(runs: Path, dataset: Dataset, champion: Experiment) -> tuple[str | None, bytes | None]:
-    """The held-out case of median Dice; none where the champion has no masks."""
+    """The held-out case of median Dice, without a picture where its mask is not the recorded file."""
     cases = [case for case in read_cases(runs, champion) if case.mean_dice is not None]
     if not cases:
         return None, None
@@ -107,7 +108,11 @@ def _champion_overlay(runs: Path, dataset: Dataset, champion: Experiment) -> tup
     source = next(case for case in dataset.cases if case.image_id == middle.image_id)
     root = Path(dataset.root)
     assert source.mask is not None
-    predicted = runs / champion.id / f"fold-{middle.fold}" / "masks" / f"{middle.image_id}.png"
+    name = f"fold-{middle.fold}/masks/{middle.image_id}.png"
+    predicted, result = runs / champion.id / name, champion.outcome.result
+    recorded = result.files.get(name) if result else None
+    if not predicted.is_file() or sha256_of_file(predicted) != recorded:
+        return middle.image_id, None
     return middle.image_id, figures.overlay(root / source.image, root / source.mask, predicted)
 
 
@@ -119,7 +124,7 @@ def _cell(value: Any) -> Any:
     """Text from records must not break a table, nor become markup."""
     if not isinstance(value, str) or isinstance(value, Picture):
         return value
-    return re.sub(r"([\\`*\[\]|])", r"\\\1", " ".join(value.split())).replace("<", "&lt;")
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", printable(value)).replace("<", "&lt;")
 
 
 def _page(title: str, markdown: str) -> str:

@@ -66,12 +66,12 @@ def rows_of(memory: Memory, study: Study) -> tuple[Row, ...]:
             number=experiment.number,
             experiment_id=experiment.id,
             cycle=outcome.cycle,
-            hypothesis=proposal.hypothesis,
+            hypothesis=printable(proposal.hypothesis),
             changes=changes_in_words(proposal),
             status=outcome.status,
             metric=outcome.result.metrics.get(study.metric) if outcome.result else None,
             verdict=verdict.outcome if verdict else outcome.status,
-            reason=verdict.reason if verdict else outcome.reason,
+            reason=printable(verdict.reason if verdict else outcome.reason),
             seconds=outcome.result.total_s if outcome.result else None,
         )
 
@@ -97,4 +97,10 @@ def summarise(memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...]) 
 
 def changes_in_words(proposal: Proposal) -> str:
     """`optimiser.lr 0.003, loss.name dice`; the baseline changes nothing."""
-    return ", ".join(f"{path} {value}" for path, value in sorted(proposal.changes.items())) or "–"
+    return printable(", ".join(f"{path} {value}" for path, value in sorted(proposal.changes.items()))) or "–"
+
+
+def printable(text: str) -> str:
+    """One line without control and direction characters, which could forge what a terminal shows."""
+    kept = (character if character.isprintable() else " " for character in text)
+    return " ".join("".join(kept).split())

@@ -33,6 +33,23 @@ def images_in(folder: Path) -> dict[str, Path]:
     return list_images(folder / "images" if (folder / "images").is_dir() else folder)
 
 
+def check_out(folder: Path, out: Path) -> None:
+    """DatasetError where writing to `out` could overwrite images or reference masks, or can't be done."""
+    source, target = folder.resolve(), out.resolve()
+    if target == source or source in target.parents or (target / "images").exists():
+        raise DatasetError(
+            "the output would mix with the images, and could overwrite reference masks",
+            where=out,
+            cure="Give --out a folder of its own, outside the images' folder.",
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(
+            "the folder can't be made", where=out, got=error.strerror, cure="Give --out another folder."
+        ) from None
+
+
 def predict_folder(
     predictor: "Predictor", images: Mapping[str, Path], out: Path, on_image: Callable[[str], None]
 ) -> Predicted:

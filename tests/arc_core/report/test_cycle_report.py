@@ -167,7 +167,7 @@ def test_text_from_records_is_inert(memory, study, home):
     (row,) = table(page, "proposal")
     assert row["proposal"] == row["why"] == text
     assert "no heading" not in " ".join(page.headings)
-    assert plain.summary.rows[0].reason == HOSTILE
+    assert plain.summary.rows[0].reason == text
 
 
 def test_a_report_without_experiments(memory, study, home):

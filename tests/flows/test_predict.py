@@ -1,0 +1,75 @@
+"""`python -m flows.predict` as a user calls it."""
+
+import csv
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from arc_core.errors import DatasetError
+from arc_core.report.summary import printable
+from arc_core.training.prediction import COLUMNS, check_out
+from tests.command import environment
+
+
+@pytest.fixture(scope="module")
+def predicted(one_cycle, prefect_server, tmp_path_factory):
+    """Two photographs of other shapes and one broken file through the champion."""
+    folder = tmp_path_factory.mktemp("predict")
+    (folder / "new").mkdir()
+    source = sorted((one_cycle.home / "data").glob("*/images/*.png"))[0]
+    Image.open(source).resize((90, 60)).save(folder / "new" / "wide.png")
+    shutil.copy(source, folder / "new" / "square.png")
+    (folder / "new" / "broken.png").write_bytes(source.read_bytes()[:200])
+    command = [sys.executable, "-m", "flows.predict", str(folder / "new"), "--out", str(folder / "out")]
+    ran = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(one_cycle.home, PREFECT_API_URL=prefect_server),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ran, folder / "out"
+
+
+def test_the_table_has_a_row_for_every_readable_image(predicted):
+    with (predicted[1] / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["image_id"] for row in rows] == ["square", "wide"]
+
+
+def test_masks_and_overlays_have_the_images_own_size(predicted):
+    mask = Image.open(predicted[1] / "masks" / "wide.png")
+    assert mask.size == (90, 60)
+    assert set(np.unique(np.array(mask))) <= {0, 1, 2}
+    assert Image.open(predicted[1] / "overlays" / "wide.png").size == (90, 60)
+
+
+def test_an_unreadable_image_is_named_and_stops_no_other(predicted):
+    ran, _ = predicted
+    assert ran.returncode == 2
+    assert "broken.png" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_predictions_of_a_simulated_champion_are_marked(predicted):
+    assert (predicted[1] / "about.txt").read_text().startswith("SIMULATED")
+
+
+def test_reference_masks_are_never_overwritten(tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    for out in (tmp_path, tmp_path / "images", tmp_path / "masks"):
+        with pytest.raises(DatasetError, match="overwrite reference masks"):
+            check_out(tmp_path, out)
+    with pytest.raises(DatasetError, match="overwrite reference masks"):
+        check_out(tmp_path / "images", tmp_path)
+
+
+def test_text_cannot_forge_what_a_terminal_shows():
+    assert printable("a\x1b[31m\nb\u202ec") == "a [31m b c"
