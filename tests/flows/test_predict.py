@@ -5,10 +5,10 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from PIL import Image
 
+from arc_core.data.reader import read_image, read_mask
 from arc_core.errors import DatasetError
 from arc_core.report.summary import printable
 from arc_core.training.prediction import COLUMNS, check_out
@@ -21,7 +21,8 @@ def predicted(one_cycle, prefect_server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("predict")
     (folder / "new").mkdir()
     source = sorted((one_cycle.home / "data").glob("*/images/*.png"))[0]
-    Image.open(source).resize((90, 60)).save(folder / "new" / "wide.png")
+    with Image.open(source) as image:
+        image.resize((90, 60)).save(folder / "new" / "wide.png")
     shutil.copy(source, folder / "new" / "square.png")
     (folder / "new" / "broken.png").write_bytes(source.read_bytes()[:200])
     command = [sys.executable, "-m", "flows.predict", str(folder / "new"), "--out", str(folder / "out")]
@@ -44,10 +45,10 @@ def test_the_table_has_a_row_for_every_readable_image(predicted):
 
 
 def test_masks_and_overlays_have_the_images_own_size(predicted):
-    mask = Image.open(predicted[1] / "masks" / "wide.png")
-    assert mask.size == (90, 60)
-    assert set(np.unique(np.array(mask))) <= {0, 1, 2}
-    assert Image.open(predicted[1] / "overlays" / "wide.png").size == (90, 60)
+    mask = read_mask(predicted[1] / "masks" / "wide.png")
+    assert mask.shape == (60, 90)
+    assert set(mask.ravel().tolist()) <= {0, 1, 2}
+    assert read_image(predicted[1] / "overlays" / "wide.png").shape == (60, 90, 3)
 
 
 def test_an_unreadable_image_is_named_and_stops_no_other(predicted):
