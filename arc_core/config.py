@@ -65,7 +65,7 @@ def load_config(
         raise ConfigError(
             first["msg"],
             where=".".join(map(str, first["loc"])),
-            got=repr(first["input"]),
+            got=None if first["type"] == "missing" else repr(first["input"]),
             cure="docs/experiments.md lists every key with its range.",
         ) from None
     _check(config, settings)

@@ -4,18 +4,34 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from pydantic_settings import SettingsError as UnreadableVariable
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from arc_core.errors import SettingsError
+
+
+def _listed(value: object) -> object:
+    """`0,1` or `[0, 1]`, as people write lists in an environment; nothing between is an empty list."""
+    if not isinstance(value, str):
+        return value
+    return [
+        part.strip() for part in value.strip().removeprefix("[").removesuffix("]").split(",") if part.strip()
+    ]
+
+
+Indices = Annotated[tuple[Annotated[int, Field(ge=0)], ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
     """Read from the environment (prefix `ARC_`) and from `.env`; the environment wins."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ARC_", env_file=".env", extra="ignore", frozen=True, validate_default=True
+        env_prefix="ARC_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
     )
 
     home: Path = Field(Path(".arc"), description="where the store, the runs and the reports lie")
@@ -33,7 +49,7 @@ class Settings(BaseSettings):
     base_batch_size: int = Field(16, ge=1, le=256, description="batch where the config leaves it open")
     batch_size_per_gpu: int = Field(16, ge=1, le=128, description="largest micro-batch put on one device")
 
-    training_gpus: tuple[Annotated[int, Field(ge=0)], ...] = Field((0, 1), description="indices for training")
+    training_gpus: Indices = Field((0, 1), description="indices for training, such as 0,1: each 0 or more")
     inference_gpu: int = Field(2, ge=0, description="index reserved for the LLM; training never takes it")
     max_concurrent_jobs: int = Field(3, ge=1, le=64, description="experiments that train at once")
 
@@ -58,6 +74,11 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.home.resolve() / 'arc.db'}"
 
     @property
+    def has_store(self) -> bool:
+        """Whether there is a store to open; asking makes none."""
+        return self.database_url is not None or (self.home / "arc.db").exists()
+
+    @property
     def runs(self) -> Path:
         """Where each experiment has a folder of its own."""
         return self.home.resolve() / "runs"
@@ -77,10 +98,6 @@ def load_settings(**overrides: Any) -> Settings:
             expected=_allowed(first["loc"]),
             cure="Change it in the environment or in .env; .env.example lists every variable.",
         ) from None
-    except UnreadableVariable as error:  # a list that is not JSON
-        raise SettingsError(
-            str(error), cure="Lists are written as JSON, for example ARC_TRAINING_GPUS='[0, 1]'."
-        ) from None
 
 
 def _allowed(loc: tuple[int | str, ...]) -> str | None:
@@ -91,9 +108,9 @@ def _allowed(loc: tuple[int | str, ...]) -> str | None:
         name: getattr(m, name) for m in field.metadata for name in ("gt", "ge", "le") if hasattr(m, name)
     }
     low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le")
-    kind = getattr(field.annotation, "__name__", str(field.annotation))
     if low is None:
-        return kind
+        return field.description
+    kind = getattr(field.annotation, "__name__", str(field.annotation))
     return f"{kind} from {low} to {high}" if high is not None else f"{kind} of at least {low}"
 
 

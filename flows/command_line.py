@@ -21,8 +21,8 @@ from arc_core.experiments.memory import open_memory
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from arc_core.training.prediction import Predicted, check_out, images_in
-from flows.terminal import Terminal
-from tasks.predict import Champion
+from flows.terminal import Terminal, counted
+from tasks.predict import Champion, no_champion
 
 STOP_S = 15.0  # from a signal to the end at the latest
 STOPPED = "Stopped. What had finished is kept; the same command goes on from there."
@@ -70,8 +70,8 @@ def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
 def predict_command(predict: Callable[..., tuple[Champion, Predicted]]) -> NoReturn:
     """`python -m flows.predict`."""
     parser = _parser("python -m flows.predict", "Let the champion predict a folder of photographs.")
-    parser.add_argument("images", type=Path, metavar="IMAGES_DIR")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="made if it is not there")
+    parser.add_argument("images", type=_folder, metavar="IMAGES_DIR")
+    parser.add_argument("--out", type=_folder, required=True, metavar="DIR", help="made if it is not there")
     parser.add_argument("--study", metavar="ID", help="whose champion; default: the study that ran last")
     given = parser.parse_args()
     sys.exit(_guarded(lambda: _predict(predict, given.images, given.out, given.study)))
@@ -82,15 +82,17 @@ def _predict(
 ) -> None:
     images_in(images)
     check_out(images, out)
+    if not get_settings().has_store:
+        raise no_champion(get_settings().home.resolve())
     terminal = Terminal()
     with terminal.progress("the champion predicts"):
         champion, predicted = predict(images, out, study)
     terminal.show_predictions(champion.words, predicted, out)
     if predicted.unreadable:
         raise DatasetError(
-            f"{len(predicted.unreadable)} images could not be read",
+            f"{counted(len(predicted.unreadable), 'image')} could not be read",
             where=images,
-            got=" | ".join(predicted.unreadable.values()),
+            got=" | ".join(reason.removesuffix(".") for reason in predicted.unreadable.values()),
             cure="All others are predicted; mend these and run the command again.",
         )
 
@@ -111,7 +113,7 @@ def _check_input(given: dict[str, object]) -> None:
         ) from None
     if config.data.path is not None:
         open_dataset(config.data, config.task, settings.home)
-    if settings.database_url is not None or (settings.home / "arc.db").exists():
+    if settings.has_store:
         open_memory(settings.store_url)
 
 
@@ -170,6 +172,12 @@ def _minutes(text: str) -> float:
     if not 0 < minutes < 1e6:
         raise ArgumentTypeError(f"{text!r} is not a number of minutes over 0")
     return minutes
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise ArgumentTypeError("it is empty")
+    return Path(text)
 
 
 def _process_start() -> float:

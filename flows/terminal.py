@@ -17,6 +17,11 @@ from tasks.progress import listeners
 STYLES = {"baseline": "cyan", "promote": "bold green", "reject": "red", "failed": "red", "stopped": "yellow"}
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 image`, `2 images`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class Terminal:
     """Progress goes to stderr, and only when it is a terminal; results go to stdout."""
 
@@ -79,14 +84,16 @@ class Terminal:
         for row in summary.planned:
             self._out.print(f"[bold]{row.experiment_id}[/] final training configuration:")
             self._out.print_json(data=row.configuration, indent=None)
-        self._out.print(f"{summary.rejected} proposals were not approved. Nothing was trained or recorded.")
+        self._out.print(
+            f"Not approved: {counted(summary.rejected, 'proposal')}. Nothing was trained or recorded."
+        )
         shares = f"start and imports {begun_s:.1f} s · Prefect {flow_s - summary.body_s:.1f} s"
         self._out.print(f"time: {shares} · the cycle's own steps {summary.body_s:.1f} s")
 
     def show_predictions(self, champion: str, predicted: Predicted, out: Path) -> None:
         """Who predicted what, and where it lies."""
         self._out.print(escape(champion), soft_wrap=True)
-        self._out.print(f"{predicted.images} images: {out / 'predictions.csv'}", soft_wrap=True)
+        self._out.print(f"{counted(predicted.images, 'image')}: {out / 'predictions.csv'}", soft_wrap=True)
 
     def say(self, words: str) -> None:
         """One line."""

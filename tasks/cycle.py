@@ -33,6 +33,6 @@ def close_cycle(context: Context, *, failed: str = "") -> None:
 def _scratch_copy(folder: Path) -> str:
     settings = get_settings()
     url = f"sqlite:///{folder / 'arc.db'}"
-    if settings.database_url is not None or (settings.home / "arc.db").exists():
+    if settings.has_store:
         open_memory(settings.store_url).copy_to(open_memory(url))
     return url

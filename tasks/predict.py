@@ -42,12 +42,15 @@ def find_champion(study_id: str | None) -> Champion:
     memory = open_memory(settings.store_url)
     champions = [c for c in map(_champion(memory), [study_id] if study_id else memory.studies()) if c]
     if not champions:
-        raise StoreError(
-            "there is no champion yet",
-            where=memory.database,
-            cure="Run a cycle first: python -m flows.cycle --data DIR.",
-        )
+        raise no_champion(memory.database)
     return champions[-1]
+
+
+def no_champion(where: object) -> StoreError:
+    """What is said where a store, or the home it should lie in, has no champion."""
+    return StoreError(
+        "there is no champion yet", where=where, cure="Run a cycle first: python -m flows.cycle --data DIR."
+    )
 
 
 @arc_task(name="predict")

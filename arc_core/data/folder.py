@@ -1,5 +1,6 @@
 """Which files a dataset folder holds, by image_id."""
 
+import os
 import re
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def _visible(folder: Path) -> list[Path]:
 
 def list_masks(folder: Path, images: dict[str, Path]) -> dict[str, Path]:
     """image_id → mask; {} without the folder. DatasetError: a foreign file, a mask without its image."""
-    if not folder.exists():
+    if not os.path.lexists(folder):  # a link to nowhere is a folder that cannot be read, not no folder
         return {}
     masks: dict[str, Path] = {}
     for path in _visible(folder):

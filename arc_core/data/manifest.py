@@ -115,7 +115,7 @@ def _need_masks(root: Path, images: dict[str, Path], masks: dict[str, Path], tas
 
 
 def _labels(path: Path, images: dict[str, Path], task: Task) -> dict[str, LabelRow]:
-    if not path.exists():
+    if not os.path.lexists(path):  # a link to nowhere is a file that cannot be opened, not no file
         if task == "classification":
             raise DatasetError(
                 "labels.csv is missing",

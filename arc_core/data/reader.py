@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from arc_core.errors import DatasetError
 from arc_core.provenance.files import write_atomically
@@ -145,8 +145,13 @@ def _decode(data: bytes, where: Path) -> Image.Image:
         ) from None
     except _UNREADABLE as error:
         raise DatasetError(
-            "the file is not an image, or is damaged", where=where, got=str(error), cure=SAVE_AS
+            "the file is not an image, or is damaged", where=where, got=_reason(error), cure=SAVE_AS
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    # Pillow's own words name the buffer in memory.
+    return "no known image format" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def _refuse_bomb(header: Image.Image, where: Path) -> None:

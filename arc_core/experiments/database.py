@@ -121,6 +121,8 @@ def _parsed(url: str) -> Any:
         if parsed.drivername in ("postgres", "postgresql"):
             parsed = parsed.set(drivername="postgresql+psycopg")
         parsed.get_dialect().import_dbapi()
+        if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+            raise ArgumentError("a store in memory is lost with its process, and no other process sees it")
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StoreError(
             f"not a database URL: {_first_line(error)}",

@@ -76,6 +76,8 @@ def read_fold(plan: TrainingPlan, fold: int) -> FoldDone:
         raise ExperimentFailed(f"{folder / DONE} is unreadable: {error.errors()[0]['msg']}") from None
     if done.key != key_of(plan) or done.fold != fold:
         raise ExperimentFailed(f"{folder} was trained from another spec, dataset or split")
+    if unsealed := {MODEL, PREDICTIONS, CURVE} - done.files.keys():
+        raise ExperimentFailed(f"{folder / DONE} does not vouch for {', '.join(sorted(unsealed))}")
     for name, expected in done.files.items():
         path = folder / name
         if not path.is_file():

@@ -1,6 +1,7 @@
 """A cycle that is killed is taken up where it stopped; while it lives, no other may start."""
 
 import shutil
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,14 +113,26 @@ def test_each_experiment_is_judged_once(resumed):
     assert sorted(judged) == sorted(results(resumed.home))
 
 
-def test_a_stop_ends_trainings_and_server_and_loses_nothing(second_cycle, tmp_path):
+def service_manager(process: psutil.Process) -> None:
+    """SIGTERM to the command alone."""
+    process.terminate()
+
+
+def ctrl_c(process: psutil.Process) -> None:
+    """SIGINT to all that runs in the terminal: Prefect's server and the workers get it too."""
+    for each in [process, *process.children(recursive=True)]:
+        each.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("stop", [service_manager, ctrl_c])
+def test_a_stop_ends_trainings_and_server_and_loses_nothing(second_cycle, tmp_path, stop):
     home = tmp_path / "home"
     shutil.copytree(second_cycle.home, home)
     process = start_cycle(home, *TWO)
     try:
         wait_until(lambda: workers(home), process)
         started = psutil.Process(process.pid).children(recursive=True)
-        process.terminate()
+        stop(psutil.Process(process.pid))
         _, said = process.communicate(timeout=120)
     finally:
         process.kill()

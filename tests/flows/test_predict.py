@@ -72,5 +72,16 @@ def test_reference_masks_are_never_overwritten(tmp_path):
         check_out(tmp_path / "images", tmp_path)
 
 
+def test_a_home_without_a_store_is_told_and_stays_as_it_was(predicted, tmp_path):
+    _, out = predicted
+    command = [sys.executable, "-m", "flows.predict", str(out / "overlays"), "--out", str(tmp_path / "out")]
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment(tmp_path / "home"), capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    assert "there is no champion yet" in ran.stderr
+    assert not (tmp_path / "home").exists()
+
+
 def test_text_cannot_forge_what_a_terminal_shows():
     assert printable("a\x1b[31m\nb\u202ec") == "a [31m b c"

@@ -207,6 +207,15 @@ def test_message_names_the_file_and_the_cure(name, folder):
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "masks"])
+def test_a_link_to_nowhere_is_not_taken_for_nothing(folder, name):
+    path = folder / name
+    path.rename(folder.parent / f"{name} elsewhere")
+    path.symlink_to(folder.parent / "nowhere")
+    with pytest.raises(DatasetError, match=f"{name}: the f.* cannot be"):
+        read_dataset(folder, "classification")
+
+
 def test_fewer_patients_than_folds(simulated):
     with pytest.raises(DatasetError, match=r"got 18 patients; expected at least 20\. Set data.folds=18"):
         make_split(simulated, 20, 0)

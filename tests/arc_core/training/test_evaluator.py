@@ -39,6 +39,11 @@ def reseal(folder: Path) -> None:
     finish_fold(folder, FoldDone.model_validate_json((folder / "done.json").read_bytes()))
 
 
+def unseal(folder: Path) -> None:
+    done = FoldDone.model_validate_json((folder / "done.json").read_bytes())
+    (folder / "done.json").write_text(done.model_copy(update={"files": {}}).model_dump_json())
+
+
 def any_mask(folder: Path) -> Path:
     return sorted((folder / "masks").iterdir())[0]
 
@@ -79,9 +84,19 @@ def test_dice_is_taken_in_the_original_frame(plan):
         (lambda folder: (folder / "predictions.csv").write_text("image_id\n"), "was changed"),
         (lambda folder: (folder / "done.json").unlink(), "fold 0 is not finished"),
         (lambda folder: (folder / "done.json").write_text("{"), "done.json is unreadable"),
+        (lambda folder: unseal(folder), "does not vouch for curve.csv, model.pt, predictions.csv"),
         (lambda folder: shutil.rmtree(folder), "fold 0 is not finished"),
     ],
-    ids=["no mask", "other mask", "no predictions", "other predictions", "no seal", "torn seal", "no fold"],
+    ids=[
+        "no mask",
+        "other mask",
+        "no predictions",
+        "other predictions",
+        "no seal",
+        "torn seal",
+        "empty seal",
+        "no fold",
+    ],
 )
 def test_a_file_missing_or_changed_after_training_fails(plan, change: Change, named):
     change(plan.fold_dir(0))
