@@ -138,16 +138,18 @@ class Evidence:
         return _mean([effect.gain / len(effect.changes) for effect in self._by_axis.get(path, ())])
 
     def expected(self, path: str, old: Value, new: Value) -> float | None:
-        """Mean gain of similar steps: the same direction for numbers, the same value for names.
+        """Mean gain of similar steps; None where nothing similar was tried."""
+        return _mean(self.similar(path, old, new))
 
-        A step the other way counts with its sign turned. None where nothing similar was tried.
+    def similar(self, path: str, old: Value, new: Value) -> tuple[float, ...]:
+        """Gains of similar steps: the same direction for numbers, the same value for names.
+
+        A step the other way counts with its sign turned.
         """
-        shares = []
-        for effect in self._by_axis.get(path, ()):
-            sign = _agreement(old, new, *effect.changes[path])
-            if sign:
-                shares.append(sign * effect.gain / len(effect.changes))
-        return _mean(shares)
+        signed = (
+            (_agreement(old, new, *effect.changes[path]), effect) for effect in self._by_axis.get(path, ())
+        )
+        return tuple(sign * effect.gain / len(effect.changes) for sign, effect in signed if sign)
 
 
 def is_number(value: object) -> bool:
