@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from arc_core.agents.board import BoardConfig
 from arc_core.data.source import DataConfig
 from arc_core.errors import ConfigError
-from arc_core.experiments.metric import METRICS, PRIMARY, Task
+from arc_core.experiments.metric import OF_TASK, PRIMARY, Task
 from arc_core.experiments.space import Choice, SearchSpace
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.gate.verdict import GateConfig
@@ -142,7 +142,7 @@ def _need_sections(tree: dict[str, Any]) -> None:
 
 
 def _check(config: ArcConfig, settings: Settings) -> None:
-    metrics = [name for name in METRICS if config.task == "segmentation" or name in ("auc", "brier")]
+    metrics = OF_TASK[config.task]
     if config.metric not in metrics:
         raise ConfigError(
             f"no metric of {config.task}",

@@ -35,6 +35,7 @@ METRICS = {
     )
 }
 
+OF_TASK: dict[Task, tuple[str, ...]] = {"segmentation": tuple(METRICS), "classification": ("auc", "brier")}
 PRIMARY: dict[Task, str] = {"segmentation": "mean_dice", "classification": "auc"}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arc_core.errors import ExperimentFailed
-from arc_core.experiments.metric import METRICS, Estimate, Task
+from arc_core.experiments.metric import METRICS, OF_TASK, Estimate, Task
 from arc_core.experiments.result import Case
 
 Floats = NDArray[np.float64]
@@ -30,17 +30,13 @@ _MEANS: dict[str, Callable[[Case], float | None]] = {
     "vcdr_mae": lambda case: case.vcdr_error,
     "brier": lambda case: _squared_error(case),
 }
-_OF_TASK: dict[Task, tuple[str, ...]] = {
-    "segmentation": ("mean_dice", "disc_dice", "cup_dice", "vcdr_mae", "auc", "brier"),
-    "classification": ("auc", "brier"),
-}
 
 
 def measure(
     cases: Sequence[Case], task: Task, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Estimate]:
     """Every metric of the task that is defined on these cases, with its 95 % interval."""
-    found = {name: interval(cases, name, resamples=resamples, seed=seed) for name in _OF_TASK[task]}
+    found = {name: interval(cases, name, resamples=resamples, seed=seed) for name in OF_TASK[task]}
     return {name: estimate for name, estimate in found.items() if estimate is not None}
 
 
