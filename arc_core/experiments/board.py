@@ -130,6 +130,9 @@ class Compiled(Record):
     proposal_id: str
     parameters: int = 0
     memory_mib: float = 0
+    """What the training needs on its device, and what the memory limit is held against."""
+    cached_mib: float = 0
+    """The decoded cases beside it, on a CPU; a GPU leaves them in the host's memory."""
     seconds: float = 0
     error: str | None = None
 

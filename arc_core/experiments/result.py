@@ -7,6 +7,9 @@ from pydantic import Field
 from arc_core.experiments.metric import Estimate
 from arc_core.record import Record
 
+CASES = "cases.json"
+"""Every `Case` of an experiment, in its run folder."""
+
 
 class Case(Record):
     """One patient image, measured while it was held out. None: not defined for the task or the data."""
@@ -19,6 +22,7 @@ class Case(Record):
     disc_dice: float | None = None
     cup_dice: float | None = None
     vcdr: float | None = None
+    """Predicted; 0 for a disc without a cup, None also where no disc was found."""
     vcdr_reference: float | None = None
 
     @property
@@ -29,8 +33,11 @@ class Case(Record):
 
     @property
     def vcdr_error(self) -> float | None:
-        if self.vcdr is None or self.vcdr_reference is None:
+        """A disc that was not found counts as the worst answer there is, so that missing one never helps."""
+        if self.vcdr_reference is None:
             return None
+        if self.vcdr is None:
+            return max(self.vcdr_reference, 1 - self.vcdr_reference)
         return abs(self.vcdr - self.vcdr_reference)
 
 

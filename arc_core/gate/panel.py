@@ -6,12 +6,10 @@ from pydantic import TypeAdapter
 
 from arc_core.errors import ArcError
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.result import Case, Result, Verdict
+from arc_core.experiments.result import CASES, Case, Result, Verdict
 from arc_core.experiments.study import Experiment, Study
 from arc_core.gate.verdict import GateConfig, judge
 from arc_core.provenance.canonical import sha256_of_file
-
-CASES = "cases.json"
 
 
 def judge_finished(memory: Memory, study: Study, runs: Path, config: GateConfig) -> tuple[Verdict, ...]:

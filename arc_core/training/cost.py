@@ -47,7 +47,7 @@ class Cost(Record):
     """What the forward pass keeps for the backward one, in float32."""
 
 
-def key_of(task: Task, architecture: Architecture) -> str:
+def cost_key(task: Task, architecture: Architecture) -> str:
     """The entry of the table: `segmentation/unet/16/4` for width 16 and depth 4."""
     return f"{task}/{architecture.name}/{architecture.width}/{architecture.depth}"
 
@@ -61,7 +61,7 @@ def table() -> dict[str, Cost]:
 
 def cost_of(spec: ExperimentSpec) -> Cost:
     """The table's entry, scaled by image area; SpecError where the architecture was never measured."""
-    key = key_of(spec.task, spec.architecture)
+    key = cost_key(spec.task, spec.architecture)
     reference = table().get(key)
     if reference is None:
         raise SpecError(
@@ -94,16 +94,18 @@ def work_gflop(split: Split, spec: ExperimentSpec) -> float:
     return training_images(split, spec) * per_image
 
 
-def memory_mib(
-    spec: ExperimentSpec, *, micro_batch: int, device: Literal["cpu", "cuda"] = "cpu", cases: int = 0
-) -> float:
-    """Memory the training needs on its device, in MiB; on the host, the decoded cases included."""
+def memory_mib(spec: ExperimentSpec, *, micro_batch: int, device: Literal["cpu", "cuda"] = "cpu") -> float:
+    """Memory the training needs on its device, in MiB, the decoded cases not included."""
     cost = cost_of(spec)
     model = cost.parameters * BYTES_PER_PARAMETER / 2**20
     step = cost.activation_mib_per_image * micro_batch * ACTIVATION_FACTOR
-    cached = cases * spec.image_size_px**2 * 4 / 2**20  # RGB and a mask, one byte each
     base = CUDA_BASE_MIB if device == "cuda" else HOST_BASE_MIB
-    return base + model + step + cached
+    return base + model + step
+
+
+def cached_mib(spec: ExperimentSpec, cases: int) -> float:
+    """Host memory that the decoded cases fill, in MiB; a GPU only ever gets a micro-batch of them."""
+    return cases * spec.image_size_px**2 * 4 / 2**20  # RGB and a mask, one byte each
 
 
 def estimate_s(work_gflop: float, *, speed_gflop_s: float, startup_s: float, folds: int) -> float:

@@ -13,9 +13,8 @@ from arc_core.data.anatomy import vertical_cdr
 from arc_core.data.manifest import ImageCase
 from arc_core.data.reader import Pixels, decode_mask, read_bytes
 from arc_core.errors import DatasetError, ExperimentFailed
-from arc_core.experiments.result import Case, Result, VcdrModel
+from arc_core.experiments.result import CASES, Case, Result, VcdrModel
 from arc_core.gate.bootstrap import measure
-from arc_core.gate.panel import CASES
 from arc_core.provenance.canonical import canonical_json, sha256_of_file
 from arc_core.provenance.files import write_atomically
 from arc_core.training.cost import work_gflop
@@ -81,7 +80,6 @@ def _segmented(plan: TrainingPlan, case: ImageCase, prediction: tuple[int, dict[
         raise ExperimentFailed(
             f"{path} is {mask.shape[1]} × {mask.shape[0]} px, its image {case.width_px} × {case.height_px} px"
         )
-    # Without a predicted disc there is no ratio. It counts as 0, so that failing never helps vcdr_mae.
     return Case(
         image_id=case.image_id,
         patient_id=case.patient_id,
@@ -89,7 +87,7 @@ def _segmented(plan: TrainingPlan, case: ImageCase, prediction: tuple[int, dict[
         label=case.label,
         disc_dice=dice(mask >= 1, reference >= 1),
         cup_dice=dice(mask == 2, reference == 2),
-        vcdr=vertical_cdr(mask) or 0.0,
+        vcdr=vertical_cdr(mask),
         vcdr_reference=vertical_cdr(reference),
     )
 

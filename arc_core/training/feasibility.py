@@ -8,7 +8,7 @@ from arc_core.experiments.board import Compiled, Proposal
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.study import Study, experiment_id
 from arc_core.settings import Settings
-from arc_core.training.cost import cost_of, memory_mib
+from arc_core.training.cost import cached_mib, cost_of, memory_mib
 from arc_core.training.job import pace_of, pick_gpu, plan_of
 from arc_core.training.plan import LaunchConfig
 
@@ -33,8 +33,7 @@ def _compiled(
     return Compiled(
         proposal_id=proposal.id,
         parameters=cost_of(spec).parameters,
-        memory_mib=memory_mib(
-            spec, micro_batch=plan.micro_batch, device=plan.device, cases=len(dataset_of(study).cases)
-        ),
+        memory_mib=memory_mib(spec, micro_batch=plan.micro_batch, device=plan.device),
+        cached_mib=cached_mib(spec, len(dataset_of(study).cases)) if plan.device == "cpu" else 0,
         seconds=pace.seconds(spec, split_of(study)),
     )

@@ -21,7 +21,16 @@ from arc_core.experiments.result import Point
 from arc_core.provenance.canonical import sha256_of
 from arc_core.provenance.files import write_atomically
 from arc_core.training.batches import EpochBatches
-from arc_core.training.fold import CURVE, MASKS, MODEL, PREDICTIONS, FoldDone, finish_fold, key_of, write_rows
+from arc_core.training.fold import (
+    CURVE,
+    MASKS,
+    MODEL,
+    PREDICTIONS,
+    FoldDone,
+    finish_fold,
+    fold_key,
+    write_rows,
+)
 from arc_core.training.frames import Frames
 from arc_core.training.module import FoldModule, predict_logits
 from arc_core.training.plan import TrainingPlan
@@ -53,7 +62,7 @@ def train_fold(
     write_rows(folder / CURVE, ("epoch", "train_loss", "held_out_loss"), rows)
     done = FoldDone(
         fold=fold,
-        key=key_of(plan),
+        key=fold_key(plan),
         device=plan.device,
         startup_s=startup_s,
         train_s=module.train_s,

@@ -39,7 +39,7 @@ class FoldDone(Record):
     """Path under the fold's folder → SHA-256."""
 
 
-def key_of(plan: TrainingPlan) -> str:
+def fold_key(plan: TrainingPlan) -> str:
     """Equal for plans whose folds may stand for each other."""
     return sha256_of(
         {
@@ -74,7 +74,7 @@ def read_fold(plan: TrainingPlan, fold: int) -> FoldDone:
         raise ExperimentFailed(f"fold {fold} is not finished: {folder / DONE} is missing") from None
     except ValidationError as error:
         raise ExperimentFailed(f"{folder / DONE} is unreadable: {error.errors()[0]['msg']}") from None
-    if done.key != key_of(plan) or done.fold != fold:
+    if done.key != fold_key(plan) or done.fold != fold:
         raise ExperimentFailed(f"{folder} was trained from another spec, dataset or split")
     if unsealed := {MODEL, PREDICTIONS, CURVE} - done.files.keys():
         raise ExperimentFailed(f"{folder / DONE} does not vouch for {', '.join(sorted(unsealed))}")

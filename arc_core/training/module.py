@@ -91,10 +91,16 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
         self.on_epoch(Point(fold=self.fold, epoch=epoch, train_loss=train_loss, held_out_loss=held_out_loss))
 
     def _held_out_loss(self) -> float | None:
-        logits = predict_logits(self, self.frames.images[self.held_out], self.micro_batch)
-        targets = as_target(self.frames.targets[self.held_out], self.spec)
-        loss = float(self.loss(logits.to(self.device), targets.to(self.device)))
+        """Mean over the cases, of micro-batches as in training: more would need memory of its own."""
+        self.eval()
+        total = torch.zeros((), device=self.device)
+        with torch.no_grad():
+            for part in torch.split(self.held_out, self.micro_batch):
+                logits = self(self.frames.images[part].to(self.device)).float()
+                targets = as_target(self.frames.targets[part].to(self.device), self.spec)
+                total += len(part) * self.loss(logits, targets)
         self.train()
+        loss = float(total) / len(self.held_out)
         return loss if math.isfinite(loss) else None
 
 

@@ -8,14 +8,14 @@ from arc_core.data.splits import Split
 from arc_core.experiments.result import Result
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.record import Record
-from arc_core.training.cost import estimate_s, machine_gflop_s, work_gflop
+from arc_core.training.cost import FOLD_S, estimate_s, machine_gflop_s, work_gflop
 
 # Start-up of a worker before anything was measured: importing torch, lightning and monai.
 UNMEASURED_STARTUP_S = 12.0
 
 
 class Pace(Record):
-    """Training speed and fixed time of one experiment, and how many measurements they rest on."""
+    """Training speed and start-up of one experiment, and how many measurements they rest on."""
 
     gflop_s: float
     startup_s: float
@@ -47,10 +47,15 @@ def measured_pace(
     if results:
         return Pace(
             gflop_s=median(result.work_gflop / result.train_s for result in results),
-            startup_s=median(result.total_s - result.train_s for result in results),
+            startup_s=median(_startup_s(result) for result in results),
             measurements=len(results),
         )
     crowding = max(1.0, jobs_at_once * threads / (os.cpu_count() or 1))
     return Pace(
         gflop_s=machine_gflop_s() / crowding, startup_s=UNMEASURED_STARTUP_S * crowding, measurements=0
     )
+
+
+def _startup_s(result: Result) -> float:
+    """What is left beside the training steps and what `estimate_s` counts for each fold."""
+    return max(0.0, result.total_s - result.train_s - result.folds * FOLD_S)

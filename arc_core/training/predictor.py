@@ -75,9 +75,7 @@ class Predictor:
             return Prediction(mask=None, probability=float(probabilities[0]))
         mask = mask_of(probabilities, image.shape[0], image.shape[1])
         vcdr = vertical_cdr(mask)
-        probability = (
-            None if vcdr is None or self.vcdr_model is None else probability_of(self.vcdr_model, vcdr)
-        )
+        probability = None if self.vcdr_model is None else probability_of(self.vcdr_model, vcdr)
         return Prediction(mask=mask, probability=probability, vcdr=vcdr)
 
     def _probabilities(self, image: Pixels) -> torch.Tensor:

@@ -104,14 +104,18 @@ def _pump(stream: IO[bytes], lines: "queue.Queue[bytes | None]") -> None:
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """SIGTERM, then SIGKILL after a grace, to the worker and whatever it started."""
-    for signal_, patience_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, None)):
-        if process.poll() is not None:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a dead group
-            os.killpg(process.pid, signal_)
+    """SIGTERM, a grace for the worker, then SIGKILL to all that is left, the worker's children too."""
+    if process.poll() is None:
+        _signal_group(process, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=patience_s)
+            process.wait(timeout=GRACE_S)
+    _signal_group(process, signal.SIGKILL)  # a group outlives its leader
+    process.wait()
+
+
+def _signal_group(process: "subprocess.Popen[bytes]", signal_: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a dead group
+        os.killpg(process.pid, signal_)
 
 
 def _reason(code: int, last: Event, log_path: Path, log_start: int) -> str:

@@ -15,7 +15,7 @@ from arc_core.experiments.metric import Task
 from arc_core.experiments.spec import Architecture
 from arc_core.provenance.files import write_atomically
 from arc_core.training import catalogue
-from arc_core.training.cost import REFERENCE_PX, TABLE, Cost, key_of
+from arc_core.training.cost import REFERENCE_PX, TABLE, Cost, cost_key
 from arc_core.training.networks import IMAGE_CHANNELS, build_network
 
 WIDTHS = (8, 12, 16, 24, 32)
@@ -56,7 +56,7 @@ def measure_all() -> dict[str, Any]:
             architecture = Architecture(name=name, width=width, depth=depth)
             cost = measure_cost(task, architecture)
             if cost.parameters <= MAX_PARAMETERS:
-                entries[key_of(task, architecture)] = cost.model_dump()
+                entries[cost_key(task, architecture)] = cost.model_dump()
     return entries
 
 

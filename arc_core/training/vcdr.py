@@ -12,10 +12,10 @@ _INVERSE_REGULARISATION = 100.0
 def fit_vcdr_model(cases: Sequence[Case]) -> VcdrModel | None:
     """Logistic regression of the label on the predicted ratio.
 
-    Cases without a label or without a predicted disc (ratio 0) are left out; None when they leave
-    fewer than two classes.
+    Cases without a label or without a predicted disc are left out; None when they leave fewer than
+    two classes.
     """
-    usable = [(case.vcdr, case.label) for case in cases if case.vcdr and case.label is not None]
+    usable = [(case.vcdr, case.label) for case in cases if case.vcdr is not None and case.label is not None]
     if len({label for _, label in usable}) < 2:
         return None
     from sklearn.linear_model import LogisticRegression
@@ -25,17 +25,19 @@ def fit_vcdr_model(cases: Sequence[Case]) -> VcdrModel | None:
     return VcdrModel(intercept=float(model.intercept_[0]), slope=float(model.coef_[0, 0]))
 
 
-def probability_of(model: VcdrModel, vcdr: float) -> float:
-    """P(glaucoma) at a ratio."""
+def probability_of(model: VcdrModel, vcdr: float | None) -> float | None:
+    """P(glaucoma) at a ratio; None without one. One rule for held-out cases and for new images."""
+    if vcdr is None:
+        return None
     return 1 / (1 + math.exp(-(model.intercept + model.slope * vcdr)))
 
 
 def cross_fitted(cases: Sequence[Case]) -> list[Case]:
     """The cases with a probability each, from a model fitted on the other folds.
 
-    No label ever helps to score its own case. A case without a predicted disc gets the other folds'
-    prevalence: nothing was measured, so nothing is claimed. When any fold's others lack a class, no
-    case gets one.
+    No label ever helps to score its own case. Nothing is said of a new image without a disc, yet every
+    held-out case must count: without a predicted disc it gets the other folds' prevalence. When any
+    fold's others lack a class, no case gets one.
     """
     scored: dict[int, tuple[VcdrModel, float]] = {}
     for fold in {case.fold for case in cases}:
@@ -50,4 +52,5 @@ def cross_fitted(cases: Sequence[Case]) -> list[Case]:
 
 def _score(case: Case, scored: dict[int, tuple[VcdrModel, float]]) -> float:
     model, prevalence = scored[case.fold]
-    return probability_of(model, case.vcdr) if case.vcdr else prevalence
+    said = probability_of(model, case.vcdr)
+    return prevalence if said is None else said

@@ -6,7 +6,15 @@ from arc_core.data.splits import Split
 from arc_core.experiments.limits import MAX_PARAMETERS
 from arc_core.experiments.spec import Architecture, parse_spec
 from arc_core.training import catalogue
-from arc_core.training.cost import cost_of, estimate_s, machine_gflop_s, memory_mib, table, work_gflop
+from arc_core.training.cost import (
+    cached_mib,
+    cost_of,
+    estimate_s,
+    machine_gflop_s,
+    memory_mib,
+    table,
+    work_gflop,
+)
 from arc_core.training.profile import measure_cost
 from tests.arc_core.training.conftest import SEGMENTATION
 
@@ -58,6 +66,10 @@ def test_a_larger_image_costs_in_proportion_to_its_area():
     assert large.gflop_per_image == pytest.approx(4 * small.gflop_per_image)
     assert large.parameters == small.parameters
     assert memory_mib(SPEC.changed({"image_size_px": 256}), micro_batch=8) > memory_mib(SPEC, micro_batch=8)
+
+
+def test_a_decoded_case_takes_four_bytes_a_pixel():
+    assert cached_mib(SPEC.changed({"image_size_px": 512}), cases=12) == 12
 
 
 def test_time_grows_with_the_work():

@@ -16,11 +16,10 @@ from pydantic import TypeAdapter
 
 from arc_core.data.reader import write_mask
 from arc_core.errors import ExperimentFailed
-from arc_core.experiments.result import Case
-from arc_core.gate.panel import CASES
+from arc_core.experiments.result import CASES, Case
 from arc_core.provenance.canonical import sha256_of_file
 from arc_core.training.evaluator import dice, evaluate
-from arc_core.training.fold import FoldDone, finish_fold, key_of
+from arc_core.training.fold import FoldDone, finish_fold, fold_key
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.vcdr import cross_fitted, fit_vcdr_model, probability_of
 
@@ -138,17 +137,29 @@ def test_a_reference_mask_changed_since_the_training_fails(plan, photographs, tm
         evaluate(moved)
 
 
-def test_a_missing_disc_counts_as_a_ratio_of_zero(plan):
-    mask = any_mask(plan.fold_dir(0))
-    write_mask(mask, np.zeros((64, 64), np.uint8))
+def test_a_missing_disc_has_no_ratio_and_a_missing_cup_a_ratio_of_zero(plan):
+    without_disc, without_cup = sorted((plan.fold_dir(0) / "masks").iterdir())[:2]
+    write_mask(without_disc, np.zeros((64, 64), np.uint8))
+    write_mask(without_cup, np.pad(np.ones((20, 20), np.uint8), 22))
     reseal(plan.fold_dir(0))
 
-    _, cases = evaluate(plan)
+    result, cases = evaluate(plan)
 
-    case = next(case for case in cases if case.image_id == mask.stem)
-    assert case.vcdr == 0
-    assert case.disc_dice == 0
-    assert case.vcdr_error == case.vcdr_reference
+    found = {case.image_id: case for case in cases}
+    assert found[without_disc.stem].vcdr is None
+    assert found[without_disc.stem].disc_dice == 0
+    assert found[without_cup.stem].vcdr == 0
+    assert result.metrics["vcdr_mae"].value == pytest.approx(np.mean([case.vcdr_error for case in cases]))
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_missing_a_disc_never_helps(reference, guess):
+    missed, guessed = (
+        Case(image_id="a", patient_id="p", fold=0, vcdr=vcdr, vcdr_reference=reference)
+        for vcdr in (None, guess)
+    )
+
+    assert missed.vcdr_error >= guessed.vcdr_error
 
 
 @given(st.integers(0, 2**18 - 1), st.integers(0, 2**18 - 1))
@@ -165,7 +176,7 @@ def test_dice_of_nothing():
     assert dice(nothing, something) == dice(something, nothing) == 0
 
 
-def labelled(vcdr: float, label: int, fold: int) -> Case:
+def labelled(vcdr: float | None, label: int, fold: int) -> Case:
     return Case(image_id=f"{vcdr}-{label}-{fold}", patient_id="p", fold=fold, label=label, vcdr=vcdr)
 
 
@@ -198,9 +209,26 @@ def test_an_eye_without_a_disc_gets_the_prevalence_of_the_other_folds():
     measured = [labelled(v / 20, int(v > 5), 0) for v in range(2, 18)]
     others = [labelled(0.4, 0, 1), labelled(0.7, 1, 1)]  # so that fold 0 can be scored too
 
-    scored = cross_fitted([*measured, *others, labelled(0.0, 0, 1)])
+    scored = cross_fitted([*measured, *others, labelled(None, 0, 1)])
 
     assert scored[-1].probability == 0.75
+
+
+def test_an_eye_without_a_cup_is_scored_as_a_new_image_would_be():
+    folds = {fold: [labelled(v / 20, int(v > 5), fold) for v in range(8)] for fold in (0, 1)}
+    assert folds[0][0].vcdr == 0
+
+    scored = cross_fitted([*folds[0], *folds[1]])
+
+    assert scored[0].probability == probability_of(fit_vcdr_model(folds[1]), 0.0)
+    assert scored[0].probability < min(case.probability for case in scored[1:8])
+
+
+def test_eyes_without_a_cup_help_to_fit_the_model():
+    cases = [labelled(0.0, 0, 0), labelled(0.6, 1, 0)]
+
+    assert fit_vcdr_model(cases) is not None
+    assert fit_vcdr_model([labelled(None, 0, 0), labelled(0.6, 1, 0)]) is None
 
 
 @pytest.mark.parametrize("probability", ["nan", "1.5", "", "high"])
@@ -226,8 +254,9 @@ def seal_probabilities(plan: TrainingPlan, fold: int, probabilities: dict[str, s
     rows = [f"{image_id},{value}\n" for image_id, value in probabilities.items()]
     (folder / "predictions.csv").write_text("image_id,probability\n" + "".join(rows))
     (folder / "curve.csv").write_text("epoch,train_loss,held_out_loss\n1,0.5,\n")
+    (folder / "model.pt").write_bytes(b"weights")
     fields = {"startup_s": 1, "train_s": 1, "total_s": 1, "images": 1, "peak_memory_mib": 1, "files": {}}
-    done = {"fold": fold, "key": key_of(plan), "device": "cpu", **fields}
+    done = {"fold": fold, "key": fold_key(plan), "device": "cpu", **fields}
     finish_fold(folder, FoldDone.model_validate_json(json.dumps(done)))
 
 

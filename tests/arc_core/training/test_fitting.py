@@ -7,9 +7,11 @@ import torch
 
 from arc_core.errors import ExperimentFailed
 from arc_core.experiments.result import Result
+from arc_core.training.batches import EpochBatches
 from arc_core.training.evaluator import evaluate
 from arc_core.training.fitting import quieten_lightning, train_fold
 from arc_core.training.frames import load_frames
+from arc_core.training.module import FoldModule, as_target, predict_logits
 from arc_core.training.plan import TrainingPlan
 
 pytestmark = [
@@ -65,6 +67,31 @@ def test_a_training_that_diverges_fails_and_seals_nothing(planner, tmp_path, lr)
         train_fold(plan, 0, frames, startup_s=0, on_epoch=lambda point: None)
 
     assert not (plan.fold_dir(0) / "done.json").exists()
+
+
+def test_the_held_out_loss_is_the_mean_over_its_cases_in_micro_batches(planner, tmp_path):
+    plan = planner(tmp_path, loss__name="focal").model_copy(update={"micro_batch": 4, "accumulate": 1})
+    frames = load_frames(plan.dataset, "segmentation", plan.spec.image_size_px)
+    points = []
+    held_out = frames.positions(plan.split.held_out(0))
+    module = FoldModule(
+        plan.spec,
+        fold=0,
+        training=EpochBatches(frames, frames.positions(plan.split.training(0)), 4, 1, 0),
+        held_out=held_out,
+        micro_batch=plan.micro_batch,
+        seed=0,
+        on_epoch=points.append,
+    )
+    sizes = []
+    module.loss.register_forward_hook(lambda loss, inputs, value: sizes.append(len(inputs[0])))
+
+    found = module._held_out_loss()
+
+    assert sizes == [4, 4, 2]
+    logits = predict_logits(module, frames.images[held_out], plan.micro_batch)
+    whole = module.loss(logits, as_target(frames.targets[held_out], plan.spec))
+    assert found == pytest.approx(float(whole), rel=1e-5)
 
 
 def test_gradients_of_micro_batches_add_up_to_the_batch(planner, tmp_path):

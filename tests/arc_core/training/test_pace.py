@@ -4,7 +4,7 @@ import pytest
 
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.result import Result
-from arc_core.training.cost import work_gflop
+from arc_core.training.cost import FOLD_S, work_gflop
 from arc_core.training.pace import measured_pace
 
 
@@ -22,7 +22,7 @@ def measured(plan, speed: float, startup_s: float = 10.0, *, network="unet", dev
         folds=2,
         device=device,
         train_s=work / speed,
-        total_s=work / speed + startup_s,
+        total_s=work / speed + startup_s + plan.split.folds * FOLD_S,
         images=100,
         work_gflop=work,
         peak_memory_mib=100,
@@ -40,6 +40,17 @@ def test_it_is_the_median_of_what_was_measured(plan):
     assert pace(past).gflop_s == pytest.approx(4.0)
     assert pace(past).startup_s == pytest.approx(10.0)
     assert pace(past).measurements == 3
+
+
+def test_an_experiment_is_expected_to_take_as_long_as_it_took(plan):
+    spec, result = measured(plan, 2.0)
+    assert pace([(spec, result)]).seconds(spec, plan.split) == pytest.approx(result.total_s)
+
+
+def test_folds_quicker_than_assumed_leave_no_negative_startup(plan):
+    spec, result = measured(plan, 2.0)
+    quick = result.model_copy(update={"total_s": result.train_s + 0.1})
+    assert pace([(spec, quick)]).startup_s == 0
 
 
 def test_the_same_network_counts_before_others(plan):

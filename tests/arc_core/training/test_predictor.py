@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from arc_core.data.reader import read_image
@@ -10,8 +11,23 @@ from arc_core.errors import ArcError
 from arc_core.experiments.result import VcdrModel
 from arc_core.training.evaluator import evaluate
 from arc_core.training.predictor import Predictor
+from arc_core.training.vcdr import probability_of
 
 MODEL = VcdrModel(intercept=-6.0, slope=10.0)
+
+
+class Drawn(torch.nn.Module):
+    """Sees background in every image, and one class in the middle."""
+
+    def __init__(self, centre: int) -> None:
+        super().__init__()
+        self.centre = centre
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros_like(images)
+        logits[:, 0] = 9
+        logits[:, self.centre, 8:24, 8:24] = 20
+        return logits
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +47,19 @@ def test_a_prediction_has_the_size_of_its_image(finished):
     assert prediction.disc_area_px == int((prediction.mask >= 1).sum())
     assert prediction.cup_area_px <= prediction.disc_area_px
     assert (prediction.vcdr is None) == (prediction.disc_area_px == 0) == (prediction.probability is None)
+
+
+def test_an_eye_without_a_cup_has_a_probability_and_one_without_a_disc_has_none(finished):
+    predictor = Predictor.load(*finished, vcdr_model=MODEL)
+    image = np.full((32, 32, 3), 128, np.uint8)
+
+    predictor.networks = [Drawn(centre=1)]
+    without_cup = predictor.predict(image)
+    assert (without_cup.vcdr, without_cup.probability) == (0.0, probability_of(MODEL, 0.0))
+
+    predictor.networks = [Drawn(centre=0)]
+    without_disc = predictor.predict(image)
+    assert (without_disc.vcdr, without_disc.probability) == (None, None)
 
 
 def test_one_fold_alone_predicts_as_it_did_out_of_fold(trained, finished):

@@ -139,6 +139,32 @@ def test_an_interrupted_caller_takes_its_worker_along(planner, tmp_path):
     assert has_ended(pids[0])
 
 
+class Littering(TrainingPlan):
+    """Its worker finishes at once, and leaves a child behind."""
+
+    def arguments(self) -> list[str]:
+        child = "[sys.executable, '-c', 'import time; time.sleep(600)']"
+        program = (
+            "import json, subprocess, sys\n"
+            f"child = subprocess.Popen({child}, stdout=subprocess.DEVNULL)\n"
+            "print(json.dumps({'event': 'finished', 'child': child.pid}), flush=True)\n"
+            "import os; os._exit(0)\n"
+        )
+        return [sys.executable, "-c", program]
+
+
+def test_what_a_finished_worker_left_running_is_ended(planner, tmp_path):
+    events: list[dict] = []
+
+    run_worker(Littering(**dict(planner(tmp_path))), on_event=events.append)
+
+    child = events[-1]["child"]
+    give_up = time.monotonic() + PATIENCE_S
+    while not has_ended(child) and time.monotonic() < give_up:
+        time.sleep(0.1)
+    assert has_ended(child)
+
+
 def test_a_worker_ends_when_its_parent_is_killed(planner, tmp_path):
     plan = planner(tmp_path / "run", epochs=200)
     plan_path = tmp_path / "plan.json"
