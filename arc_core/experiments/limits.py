@@ -26,7 +26,10 @@ class Violation(Record):
 
 
 class ForbiddenRange(Record):
-    """Values *inside* it are forbidden; learned from a failed experiment."""
+    """Values *inside* it are forbidden. `taught_by`: the experiment that shows why.
+
+    The board and the training plan hold whatever ranges they are given; nothing learns any by itself.
+    """
 
     path: str
     low: float
