@@ -46,9 +46,7 @@ def direct(context: Context, history: History) -> Directive:
     if kept:
         return kept[0]
     slots = context.config.board.experiments_per_cycle - len(pending(context))
-    brief = DirectBrief(
-        history=history, cycle=context.cycle.number, metric=context.config.metric, slots=max(slots, 1)
-    )
+    brief = DirectBrief(history=history, metric=context.config.metric, slots=max(slots, 1))
     directive = context.board.director.answer(brief)
     if slots <= 0:
         directive = directive.model_copy(

@@ -29,7 +29,6 @@ class DirectBrief(Record):
     """To the director, who answers with a `Directive` whose budget adds up to `slots`."""
 
     history: History
-    cycle: int = Field(ge=1)
     metric: str
     slots: int = Field(3, ge=1, description="experiments this cycle may run")
 

@@ -42,7 +42,8 @@ def choose_mode(by_cycle: Sequence[float], metric: str) -> tuple[Mode, Shares, s
     never fall, and so never ask for recovery.
     """
     if len(by_cycle) < FEWEST_CYCLES:
-        return "explore", (1, 2, 0), f"{len(by_cycle)} finished cycles, too few for a trend"
+        finished = f"{len(by_cycle)} finished cycle{'' if len(by_cycle) == 1 else 's'}"
+        return "explore", (1, 2, 0), f"{finished}, too few for a trend"
     window = by_cycle[-WINDOW:]
     change = round(METRICS[metric].gain(window[-1], over=window[0]), 12)  # 0.85 − 0.8 is over 0.05 in floats
     why = f"{METRICS[metric].label} changed by {change:+.3f} (better is +) over {len(window)} cycles"

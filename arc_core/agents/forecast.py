@@ -23,7 +23,7 @@ def forecast(
     past gains; where none has any, the mean too.
     Every metric ARC knows lies in [0, 1], so the ends do too.
     """
-    overall = [effect.gain for effect in evidence.effects]
+    overall = tuple(effect.gain for effect in evidence.effects)
     if parent is None or len(overall) < FEWEST:
         return None
     known = [gains for path, pair in steps.items() if (gains := evidence.similar(path, *pair))] or [overall]

@@ -1,7 +1,7 @@
 """The historian: statistics over everything tried."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from arc_core.agents import wording
 from arc_core.agents.briefs import RecallBrief
@@ -23,16 +23,15 @@ class Historian:
         failed = [outcome for outcome in outcomes if outcome.status == "failed"]
         effects = sorted(effects_of(outcomes, metric), key=lambda effect: -abs(effect.gain))
         gains = [effect for effect in effects if effect.gain > 0]
-        by_cycle = _best_by_cycle(measured(outcomes, metric), metric)
         return History(
             total_cycles=len({outcome.cycle for outcome in outcomes}),
             total_experiments=len(outcomes),
             best=_best(outcomes),
-            best_by_cycle=by_cycle,
+            best_by_cycle=_best_by_cycle(outcomes, metric),
             recent_experiments=outcomes[-RECENT:],
             failed_configs=tuple(dict.fromkeys(outcome.spec.id for outcome in failed)),
             successful_patterns=_lessons(gains[:PATTERNS], metric),
-            trends=_trends(by_cycle, metric),
+            trends=trends(outcomes, metric),
             lessons=_lessons(effects[:LESSONS], metric) + _failures(failed[-FAILURES:]),
         )
 
@@ -47,16 +46,17 @@ def _best(outcomes: Iterable[Outcome]) -> dict[str, Estimate]:
     return best
 
 
-def _best_by_cycle(runs: Sequence[Run], metric: str) -> tuple[float, ...]:
+def _best_by_cycle(outcomes: Iterable[Outcome], metric: str) -> tuple[float, ...]:
     """The best value each cycle reached by itself, so that a regression shows."""
     cycles: dict[int, list[Run]] = {}
-    for run in runs:
+    for run in measured(outcomes, metric):
         cycles.setdefault(run.outcome.cycle, []).append(run)
     return tuple(best_of(cycles[cycle], metric).estimate.value for cycle in sorted(cycles))
 
 
-def _trends(by_cycle: Sequence[float], metric: str) -> Trends:
-    better = METRICS[metric].is_better
+def trends(outcomes: Iterable[Outcome], metric: str) -> Trends:
+    """How many of the latest cycles in a row brought no new best, and how many a worse one each."""
+    by_cycle, better = _best_by_cycle(outcomes, metric), METRICS[metric].is_better
     stale = regressions = 0
     best: float | None = None
     for before, value in zip((None, *by_cycle), by_cycle, strict=False):

@@ -1,4 +1,4 @@
-"""What the board's roles hand to each other: one record per arrow of the cycle."""
+"""What the board's roles hand to each other, from the digest of past experiments to the decision."""
 
 from typing import Literal
 

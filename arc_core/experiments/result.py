@@ -81,5 +81,6 @@ class Verdict(Record):
     metric: str
     champion_id: str | None = Field(description="the champion it was compared with")
     effect: Estimate | None = Field(None, description="paired gain over that champion, positive is better")
+    level: float | None = Field(None, description="of the effect's interval; None: no effect or not recorded")
     comparisons: int = Field(description="comparisons made in this study so far, this one included")
     reason: str

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from arc_core.errors import ArcError
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.result import CASES, Case, Result, Verdict
+from arc_core.experiments.result import CASES, Case, Verdict
 from arc_core.experiments.study import Experiment, Study
 from arc_core.gate.verdict import GateConfig, judge
 from arc_core.provenance.canonical import sha256_of_file
@@ -17,12 +17,13 @@ def judge_finished(memory: Memory, study: Study, runs: Path, config: GateConfig)
     given = memory.verdicts(study.id)
     judged = {verdict.experiment_id for verdict in given}
     comparisons = sum(verdict.champion_id is not None for verdict in given)
-    champion = memory.champion(study.id)
+    champion, proposals = memory.champion(study.id), memory.proposals(study.id)
     verdicts: list[Verdict] = []
     for experiment in memory.experiments(study.id):
         if experiment.id in judged or experiment.outcome.status != "finished":
             continue
         comparisons += champion is not None
+        result = experiment.outcome.result
         verdict = judge(
             experiment.id,
             study.metric,
@@ -31,6 +32,8 @@ def judge_finished(memory: Memory, study: Study, runs: Path, config: GateConfig)
             read_cases(runs, champion) if champion else None,
             comparisons,
             config,
+            own=result.metrics.get(study.metric) if result else None,
+            is_baseline=not proposals[experiment.proposal_id].changes,
         )
         memory.keep_verdict(study.id, verdict)
         verdicts.append(verdict)
@@ -44,7 +47,7 @@ def read_cases(runs: Path, experiment: Experiment) -> tuple[Case, ...]:
     path = runs / experiment.id / CASES
     if not path.is_file():
         raise ArcError(f"{path} is missing, so {experiment.id} can't be compared; restore it from a backup")
-    result: Result | None = experiment.outcome.result
+    result = experiment.outcome.result
     recorded, found = result.files.get(CASES) if result else None, sha256_of_file(path)
     if found != recorded:
         raise ArcError(f"{path} has changed since it was recorded: SHA-256 {found}, expected {recorded}")

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from arc_core.experiments.metric import METRICS, Estimate
 from arc_core.experiments.result import Case, Verdict
-from arc_core.gate.bootstrap import interval, paired_gain
+from arc_core.gate.bootstrap import paired_gain
 from arc_core.record import Record
 
 
@@ -27,12 +27,16 @@ def judge(
     champion: Sequence[Case] | None,
     comparisons: int,
     config: GateConfig,
+    *,
+    own: Estimate | None,
+    is_baseline: bool,
 ) -> Verdict:
     """Compares the two on the same held-out cases, paired and resampled by patient.
 
-    The whole interval of the gain above 0: promote; below 0: reject; else inconclusive. A challenger
-    whose metric is undefined is rejected. `comparisons` is recorded as given: the interval is **not**
-    corrected for the number of comparisons, so over many cycles chance alone will promote some.
+    `own` is the challenger's metric, `is_baseline` whether its spec is the configured one. The whole
+    interval of the gain above 0: promote; below 0: reject; else inconclusive. A challenger whose metric
+    is undefined is rejected. `comparisons` is recorded as given: the interval is **not** corrected for
+    the number of comparisons, so over many cycles chance alone will promote some.
     ValueError if the two were not measured on the same cases.
     """
     label = METRICS[metric].label
@@ -45,23 +49,35 @@ def judge(
                 "metric": metric,
                 "champion_id": champion_id,
                 "effect": effect,
+                "level": config.level if effect else None,
                 "comparisons": comparisons,
                 "reason": reason,
             }
         )
 
-    options = {"resamples": config.resamples, "seed": config.seed}
-    own = interval(challenger, metric, level=config.level, **options)
     if own is None:
         return verdict("reject", f"{label} is not defined on the held-out cases.")
     if champion_id is None or champion is None:
-        return verdict("baseline", f"First result: {label} {own}; there is no champion to compare with.")
-    gain = paired_gain(metric, challenger, champion, level=config.level, **options)
+        return verdict("baseline", _first(f"{label} {own} (95 % interval)", is_baseline))
+    gain = paired_gain(
+        metric, challenger, champion, resamples=config.resamples, seed=config.seed, level=config.level
+    )
     if gain is None:
         return verdict("inconclusive", f"{label} of champion {champion_id} is not defined on these cases.")
     outcome, meaning = _outcome(gain, config.level)
-    figures = f"{label} {own.value:.3f}, paired gain {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+    paired = f"paired gain {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+    figures = f"{label} {own.value:.3f}, {paired} ({_percent(config.level)} interval)"
     return verdict(outcome, f"{figures} over {champion_id}: {meaning}.", gain)
+
+
+def _first(figures: str, is_baseline: bool) -> str:
+    """A first result is accepted whatever it is, so it must not look like the answer to a comparison."""
+    if is_baseline:
+        return f"The configured baseline: {figures}; there is nothing to compare it with."
+    return (
+        f"The first result of this study: {figures}; nothing to compare with yet. "
+        "It is not the configured baseline."
+    )
 
 
 def _outcome(gain: Estimate, level: float) -> tuple[str, str]:
@@ -69,12 +85,15 @@ def _outcome(gain: Estimate, level: float) -> tuple[str, str]:
     needed = patients_needed(level)
     if patients < needed:
         return "inconclusive", f"{patients} patients are too few to tell, at least {needed} are needed"
-    percent = f"{level:.3%}".rstrip("%").rstrip("0").rstrip(".") + " %"
     if gain.low > 0:
-        return "promote", f"the whole {percent} interval lies above 0"
+        return "promote", "the whole interval lies above 0"
     if gain.high < 0:
-        return "reject", f"the whole {percent} interval lies below 0"
-    return "inconclusive", f"the {percent} interval includes 0"
+        return "reject", "the whole interval lies below 0"
+    return "inconclusive", "the interval includes 0"
+
+
+def _percent(level: float) -> str:
+    return f"{level:.3%}".rstrip("%").rstrip("0").rstrip(".") + " %"
 
 
 def patients_needed(level: float) -> int:

@@ -2,13 +2,14 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from arc_core.agents.historian import trends
 from arc_core.data.manifest import Dataset
 from arc_core.data.study import dataset_of
-from arc_core.experiments.board import Decision, Directive, Lesson, Proposal
+from arc_core.experiments.board import Decision, Directive, Lesson, Proposal, Review
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.study import Cycle, Experiment, Study
@@ -17,7 +18,7 @@ from arc_core.provenance.canonical import sha256_of_file
 from arc_core.provenance.files import write_atomically
 from arc_core.record import Record
 from arc_core.report import figures
-from arc_core.report.summary import CycleSummary, printable, rows_of, summarise
+from arc_core.report.summary import CycleSummary, in_words, printable, rows_of, summarise
 
 TEMPLATES = Path(__file__).parent / "templates"
 PNG_ADDRESS = "data:image/png;base64,"
@@ -28,11 +29,10 @@ class Picture(str):
 
 
 class CycleReport(Record):
-    """What a cycle leaves for its readers. `page` is the HTML file; `markdown` goes to the UI."""
+    """What a cycle leaves for its readers. `summary.report` is the HTML file; `markdown` goes to the UI."""
 
     summary: CycleSummary
     markdown: str
-    page: str
 
 
 def write_report(
@@ -47,7 +47,7 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     for path in (page, home / "report" / "index.html"):
         write_atomically(path, html.encode())
-    return CycleReport(summary=summary, markdown=markdown, page=str(page))
+    return CycleReport(summary=summary, markdown=markdown)
 
 
 def _render(
@@ -58,6 +58,7 @@ def _render(
     dataset, rows, champion = dataset_of(study), rows_of(memory, study), memory.champion(study.id)
     proposals = {proposal.id: proposal for proposal in memory.kept(cycle.id, Proposal)}
     decisions = memory.kept(cycle.id, Decision)
+    outcomes = [experiment.outcome for experiment in memory.experiments(study.id)]
     directives = memory.kept(cycle.id, Directive)
     # Not HTML: the Markdown renderers that show it escape it themselves.
     environment = Environment(  # noqa: S701
@@ -68,18 +69,21 @@ def _render(
         summary=summary,
         study=study,
         dataset=dataset,
-        patients=len({each.patient_id for each in dataset.cases}),
         folds=study.split["folds"],
+        unit="patient" if dataset.has_patient_ids else "image",
         label=METRICS[study.metric].label,
         directive=directives[0] if directives else None,
         champion=summary.champion,
         champion_metrics=_metrics(champion),
+        measured=sum(row.metric is not None for row in rows),
         overlay_case=case,
         overlay=_inline(picture),
         curves=_inline(_curves(memory, summary)),
         best=_inline(figures.best_so_far(rows, study.metric) if any(row.metric for row in rows) else None),
         comparisons=sum(verdict.champion_id is not None for verdict in memory.verdicts(study.id)),
         decisions=[(proposals[decision.proposal_id], decision) for decision in decisions],
+        remarks=_remarks(proposals, decisions, memory.kept(cycle.id, Review)),
+        trends=trends(outcomes, study.metric),
         learned=[p for p in proposals.values() if p.rests_on],
         lessons=lessons,
     )
@@ -90,11 +94,28 @@ def _metrics(champion: Experiment | None) -> list[tuple[str, Any]]:
     return [(METRICS[name].label, estimate) for name, estimate in result.metrics.items()] if result else []
 
 
+def _remarks(
+    proposals: Mapping[str, Proposal], decisions: Iterable[Decision], reviews: Iterable[Review]
+) -> list[tuple[str, str]]:
+    """Where the supervisor overrode the critics, and what a critic would have changed: proposal, remark."""
+    overridden = [
+        (decision.proposal_id, f"the supervisor's {decision.ruling.decision} overrides agreeing critics")
+        for decision in decisions
+        if decision.ruling.overrides_consensus
+    ]
+    suggested = [
+        (review.proposal_id, f"{review.reviewer} suggests {in_words(review.suggested_changes)}")
+        for review in reviews
+        if review.suggested_changes
+    ]
+    return [(proposals[proposal_id].name, remark) for proposal_id, remark in overridden + suggested]
+
+
 def _curves(memory: Memory, summary: CycleSummary) -> bytes | None:
     curves = []
     for row in summary.rows:
         experiment = memory.experiment(row.experiment_id)
-        if experiment and experiment.outcome.result:
+        if experiment.outcome.result:
             curves.append((f"#{row.number}", experiment.outcome.result.curve))
     return figures.learning_curves(curves) if curves else None
 

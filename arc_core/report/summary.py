@@ -1,10 +1,16 @@
 """What a cycle came to: the rows people read in the terminal, the report and the UI."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
+from arc_core.data.manifest import Dataset
+from arc_core.data.study import dataset_of
 from arc_core.experiments.board import Decision, Directive, Proposal
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
+from arc_core.experiments.spec import Value
 from arc_core.experiments.study import Cycle, Experiment, Study
 from arc_core.record import Record
 
@@ -43,6 +49,7 @@ class CycleSummary(Record):
     cycle: int
     metric: str
     simulated: bool
+    cohort: str = Field(description="images and patients of the study, in words")
     mode: str
     rows: tuple[Row, ...] = ()
     planned: tuple[PlannedRow, ...] = ()
@@ -55,9 +62,7 @@ class CycleSummary(Record):
 def rows_of(memory: Memory, study: Study) -> tuple[Row, ...]:
     """Every approved experiment of the study, in order of approval."""
     verdicts = {verdict.experiment_id: verdict for verdict in memory.verdicts(study.id)}
-    proposals: dict[str, Proposal] = {}
-    for cycle in memory.cycles(study.id):
-        proposals |= {proposal.id: proposal for proposal in memory.kept(cycle.id, Proposal)}
+    proposals = memory.proposals(study.id)
 
     def row(experiment: Experiment) -> Row:
         outcome, proposal = experiment.outcome, proposals[experiment.proposal_id]
@@ -88,6 +93,7 @@ def summarise(memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...]) 
         cycle=cycle.number,
         metric=study.metric,
         simulated=study.simulated,
+        cohort=cohort_in_words(dataset_of(study)),
         mode=directives[0].mode if directives else "",
         rows=tuple(row for row in rows if row.experiment_id in ids),
         rejected=sum(decision.outcome != "approve" for decision in memory.kept(cycle.id, Decision)),
@@ -95,9 +101,22 @@ def summarise(memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...]) 
     )
 
 
+def cohort_in_words(dataset: Dataset) -> str:
+    """`48 images of 36 patients`; without patient ids no number of patients can be told."""
+    images = f"{len(dataset.cases)} images"
+    if not dataset.has_patient_ids:
+        return f"{images}, patients unknown: each image counted as one"
+    return f"{images} of {len({case.patient_id for case in dataset.cases})} patients"
+
+
 def changes_in_words(proposal: Proposal) -> str:
     """`optimiser.lr 0.003, loss.name dice`; the baseline changes nothing."""
-    return printable(", ".join(f"{path} {value}" for path, value in sorted(proposal.changes.items()))) or "–"
+    return in_words(proposal.changes) or "–"
+
+
+def in_words(changes: Mapping[str, Value]) -> str:
+    """Paths with their new values, on one line."""
+    return printable(", ".join(f"{path} {value}" for path, value in sorted(changes.items())))
 
 
 def printable(text: str) -> str:

@@ -110,7 +110,7 @@ def brief(outcomes: tuple[Outcome, ...] = (), **changes: object) -> ProposeBrief
     key = METRICS[metric].gain
     best = max(finished, key=lambda o: key(o.result.metrics[metric].value, over=0), default=None)
     fields: dict[str, object] = {
-        "directive": director.answer(DirectBrief(history=history, cycle=1, metric=metric, slots=3)),
+        "directive": director.answer(DirectBrief(history=history, metric=metric, slots=3)),
         "history": history,
         "outcomes": outcomes,
         "parent": best.spec if best else BASELINE,

@@ -46,9 +46,7 @@ def directive(values: list[tuple[float, dict[str, object]]], slots: int = 3) -> 
     outcomes = tuple(
         outcome(i, BASELINE.changed(changes), value, cycle=i + 1) for i, (value, changes) in enumerate(values)
     )
-    return MIND.answer(
-        DirectBrief(history=recall(outcomes), cycle=len(values) + 1, metric="mean_dice", slots=slots)
-    )
+    return MIND.answer(DirectBrief(history=recall(outcomes), metric="mean_dice", slots=slots))
 
 
 def test_the_first_cycle_always_has_a_place_for_the_baseline() -> None:

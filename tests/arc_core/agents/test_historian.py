@@ -1,5 +1,7 @@
 """The historian: figures and lessons, each with the experiments it rests on."""
 
+from arc_core.agents.historian import trends
+from arc_core.experiments.board import Trends
 from tests.arc_core.agents.study import BASELINE, SPACE, outcome, recall
 
 LARGER = BASELINE.changed({"image_size_px": 128})
@@ -21,6 +23,11 @@ def test_the_figures() -> None:
     assert history.failed_configs == (OUTCOMES[3].spec.id,)
     assert history.trends.cycles_without_improvement == 2
     assert history.trends.consecutive_regressions == 2
+
+
+def test_trends_are_told_of_any_experiments() -> None:
+    assert trends(OUTCOMES, "mean_dice") == recall(OUTCOMES).trends
+    assert trends((), "mean_dice") == Trends(cycles_without_improvement=0, consecutive_regressions=0)
 
 
 def test_lessons_say_what_changed_and_which_experiments_show_it() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from arc_core.experiments.board import Decision, Lesson, Proposal
+from arc_core.experiments.board import Decision, Lesson, Proposal, Review
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.study import Study
 from arc_core.report.cycle import CycleReport, write_report
@@ -44,8 +44,8 @@ class Page(HTMLParser):
             self.pictures += [value for name, value in attributes if tag == "img" and name == "src"]
             return
         self._open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
+        if tag in ("table", "tr"):
+            self.rows.append([])  # a table begins with a row without cells, which ends the one before
         if tag in ("td", "th"):
             self.rows[-1].append("")
         if tag in ("h1", "h2"):
@@ -91,7 +91,7 @@ def report_of(memory: Memory, study: Study, home: Path, lessons=()) -> CycleRepo
 
 
 def opened(report: CycleReport) -> Page:
-    return Page(rendered(Path(report.page).as_uri()))
+    return Page(rendered(Path(report.summary.report).as_uri()))
 
 
 def table(page: Page, column: str) -> list[dict[str, str]]:
@@ -114,6 +114,74 @@ def test_the_report_shows_the_cycle(memory, study, home):
         assert shown[experiment.id]["mean Dice [95 %]"] == str(experiment.outcome.result.metrics["mean_dice"])
 
 
+def with_study(memory: Memory, study: Study, **dataset: object) -> Study:
+    """The study as it would be on such a dataset."""
+    return memory.register_study(study.model_copy(update={"dataset": study.dataset | dataset}))
+
+
+@pytest.mark.parametrize(
+    ("known", "cohort", "unit"),
+    [
+        (True, "12 images of 9 patients", "patient"),
+        (False, "12 images, patients unknown: each image counted as one", "image"),
+    ],
+)
+def test_patients_are_counted_only_where_they_are_known(memory, study, home, known, cohort, unit):
+    study = with_study(memory, study, has_patient_ids=known)
+    report = report_of(memory, study, home)
+    facts = dict(row for row in opened(report).rows if len(row) == 2)
+    assert report.summary.cohort == cohort
+    assert facts["data"].endswith(cohort)
+    assert f"folds by {unit}" in facts["split"]
+    assert ("not demonstrable" in facts["split"]) == (not known)
+    assert facts["primary metric"].endswith(f"interval by {unit}")
+
+
+def test_the_champion_is_no_promise_for_new_patients(memory, study, home):
+    text = report_of(memory, study, home).markdown
+    assert "single fold models, each on the cases held out from it" in text
+    finished = [e for e in memory.experiments(study.id) if e.outcome.result]
+    assert len(finished) > 1
+    assert f"chosen among {len(finished)} experiments on these same cases, so expect less" in text
+    assert "another seed alone could change a verdict" in text
+
+
+def test_the_board_s_doubts_are_shown(memory, study, home):
+    (first,) = memory.cycles(study.id)
+    proposal, decision = memory.kept(first.id, Proposal)[0], memory.kept(first.id, Decision)[0]
+    memory.end_cycle(first.id)
+    second = memory.begin_cycle(study.id)
+    doubted = proposal.model_copy(update={"id": "doubted", "name": "epochs 2"})
+    review = Review(
+        proposal_id="doubted",
+        reviewer="critic",
+        decision="revise",
+        confidence=0.9,
+        risk="high",
+        reasons=("too short",),
+        suggested_changes={"epochs": 15},
+    )
+    tally = {"controversial": True, "agreement": 0.55, "entropy_bits": 1.25}
+    held = decision.model_copy(
+        update={
+            "proposal_id": "doubted",
+            "outcome": "revise",
+            "selected": False,
+            "tally": decision.tally.model_copy(update=tally),
+            "ruling": decision.ruling.model_copy(update={"decision": "revise", "overrides_consensus": True}),
+        }
+    )
+    memory.keep(second.id, [doubted])
+    memory.keep(second.id, [review])
+    memory.keep_decisions(second, [held], {"doubted": doubted})
+    report = report_of(memory, study, home)
+    (row,) = table(opened(report), "proposal")
+    assert row["agreement, entropy"] == "55 %, 1.25 bit, controversial"
+    assert "**epochs 2:** the supervisor's revise overrides agreeing critics" in report.markdown
+    assert "**epochs 2:** critic suggests epochs 15" in report.markdown
+    assert "cycles in a row without improvement 0, regressions in a row 0" in report.markdown
+
+
 def test_every_picture_is_whole(memory, study, home):
     page = opened(report_of(memory, study, home))
     assert len(page.pictures) == 3  # the champion's overlay, the learning curves, best so far
@@ -127,7 +195,7 @@ def test_every_picture_is_whole(memory, study, home):
 
 def test_the_newest_report_is_the_index(memory, study, home):
     report = report_of(memory, study, home)
-    assert (home / "report" / "index.html").read_bytes() == Path(report.page).read_bytes()
+    assert (home / "report" / "index.html").read_bytes() == Path(report.summary.report).read_bytes()
 
 
 def test_text_from_records_is_inert(memory, study, home):
