@@ -16,7 +16,7 @@ from arc_core.experiments.spec import ExperimentSpec
 from arc_core.gate.verdict import GateConfig
 from arc_core.record import Record
 from arc_core.settings import Settings, get_settings
-from arc_core.training.plan import LaunchConfig, check_size, check_spec, largest_divisor
+from arc_core.training.plan import CRITICAL, LaunchConfig, check_size, check_spec, largest_divisor
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -156,7 +156,8 @@ def _check(config: ArcConfig, settings: Settings) -> None:
             raise ConfigError(
                 "no such field of a spec", where=f"space.axes.{path}", cure=f"Fields are {', '.join(known)}."
             )
-    check_spec(config.spec)
+    # The supervisor would send it back for revision, and nothing would ever be measured against it.
+    check_spec(config.spec, refused=CRITICAL | {"high"})
     check_size(config.spec, largest_divisor(config.spec.batch_size, settings.batch_size_per_gpu))
 
 

@@ -9,6 +9,7 @@ ArcError                    exit 1
 │   └── StoreError          the database: unreachable, or written by a newer ARC
 ├── ExperimentFailed        one experiment ended without a result; the cycle goes on
 ├── OutOfTime               one experiment was stopped by the cycle's deadline; it can be resumed
+├── NoRoom                  no GPU has room for one experiment now; it waits for its turn
 └── CycleBusy               another process runs a cycle in the same ARC home
 """
 
@@ -72,6 +73,10 @@ class ExperimentFailed(ArcError):
 
 class OutOfTime(ArcError):
     """An experiment was stopped by the deadline; what its folds had finished is kept."""
+
+
+class NoRoom(ArcError):
+    """The GPUs are taken; the experiment would fit on one that is free."""
 
 
 class CycleBusy(ArcError):

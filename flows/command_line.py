@@ -31,7 +31,7 @@ STOPPED = "Stopped. What had finished is kept; the same command goes on from the
 def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
     """`python -m flows.cycle`."""
     parser = _parser("python -m flows.cycle", "Run research cycles on this machine.")
-    parser.add_argument("--dry-run", action="store_true", help="plan a cycle, train nothing, change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="plan a cycle; train and record nothing")
     parser.add_argument(
         "--max-cycles", type=_count, default=1, metavar="N", help="0: until stopped; default 1"
     )
@@ -61,10 +61,15 @@ def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
             return terminal.show_plan(summary, begun_s=called - _process_start(), flow_s=time.time() - called)
         terminal.show_cycle(summary)
         done += 1
+        if all(row.status == "stopped" for row in summary.rows):  # no time, or nothing new was approved
+            return terminal.say(f"Stopped after {counted(done, 'cycle')}: the last one could train nothing.")
         if done == max_cycles:
-            return None
-        if all(row.status == "stopped" for row in summary.rows):  # no time, or nothing novel is left
-            return terminal.say(f"Stopped after {done} cycles: the last one could train nothing.")
+            return _need_one_that_ran(summary)
+
+
+def _need_one_that_ran(summary: CycleSummary) -> None:
+    if all(row.status == "failed" for row in summary.rows):
+        raise ArcError(f"all experiments of cycle {summary.cycle} failed; the table and the report say why")
 
 
 def predict_command(predict: Callable[..., tuple[Champion, Predicted]]) -> NoReturn:

@@ -17,7 +17,7 @@ from tasks.cycle import close_cycle, open_cycle
 from tasks.judge import judge
 from tasks.plan import plan
 from tasks.publish import publish
-from tasks.train import stop_training, train
+from tasks.train import train, trainings_end_with_it
 
 WRAP_UP_S = 15.0  # judging, the report and the server's end come after the last training
 
@@ -33,7 +33,8 @@ def arc(
     """One research cycle: recall, direct, propose, review, decide, train, judge, record.
 
     `task`, `data` and `overrides` are those of the command line. With `max_minutes`, nothing is
-    started that is not expected to end in time. A dry run stops at the plan and changes nothing.
+    started that is not expected to end in time. A dry run stops at the plan: it trains and records
+    nothing.
     """
     deadline = None if max_minutes is None else time.time() + 60 * max_minutes - WRAP_UP_S
     config = load_config(overrides or [], task=task, data=data)
@@ -42,16 +43,16 @@ def arc(
     with only_cycle_in(get_settings().home.resolve()):
         context = open_cycle(config)
         try:
-            return run(context, deadline)
+            with trainings_end_with_it():
+                return run(context, deadline)
         except BaseException as error:
-            stop_training()
             close_cycle(context, failed=f"{type(error).__name__}: {error}")
             raise
 
 
 def run(context: Context, deadline: float | None) -> CycleSummary:
     """The whole cycle: the board meets, what it approved is trained, the gate judges, the record is kept."""
-    history = meet(context)
+    history = meet(context, deadline)
     experiments, waiting = agenda(context), pending(context)
     for future in [train(context, experiment_id, deadline) for experiment_id in waiting]:
         future.result()
@@ -61,13 +62,13 @@ def run(context: Context, deadline: float | None) -> CycleSummary:
     return summary
 
 
-def meet(context: Context) -> History:
+def meet(context: Context, deadline: float | None = None) -> History:
     """The board's meeting; what it selects waits in the store."""
     history = recall(context)
-    directive = direct(context, history)
+    directive = direct(context, history, deadline)
     proposals = propose(context, history, directive)
     reviews = review(context, history, directive, proposals)
-    decide(context, history, directive, proposals, reviews)
+    decide(context, history, directive, proposals, reviews, deadline)
     return history
 
 

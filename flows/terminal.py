@@ -68,6 +68,8 @@ class Terminal:
         for row in summary.rows:
             if row.status in ("failed", "stopped"):
                 self._out.print(f"#{row.number} {row.status}: {escape(row.reason)}")
+        if summary.rejected:
+            self._out.print(f"Not approved: {counted(summary.rejected, 'proposal')}; the report says why.")
         self._show_champion(summary.champion, summary.metric)
         self._out.print(f"report: {summary.report}", soft_wrap=True)
 

@@ -1,5 +1,6 @@
 """The board's meeting. A step that the store already has for this cycle is read, not held again."""
 
+import time
 from typing import Any
 
 from prefect.client.schemas.objects import State, TaskRun
@@ -8,11 +9,14 @@ from prefect.tasks import Task, exponential_backoff
 from arc_core.agents.briefs import CheckBrief, DirectBrief, ProposeBrief, RecallBrief, ReviewBrief, RuleBrief
 from arc_core.agents.decide import decide as decided
 from arc_core.agents.votes import collect
+from arc_core.data.study import split_of
 from arc_core.experiments.board import Budget, Decision, Directive, History, Outcome, Proposal, Review
 from arc_core.experiments.limits import MAX_GPU_MEMORY_MIB
+from arc_core.experiments.spec import ExperimentSpec
 from arc_core.provenance.canonical import sha256_of
 from arc_core.settings import get_settings
 from arc_core.training.feasibility import compile_proposals
+from arc_core.training.job import pace_of, past_results, pick_gpu
 from tasks.context import Context
 from tasks.policy import arc_task
 
@@ -40,12 +44,16 @@ def _timed_out(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
 
 
 @arc_task(name="direct")
-def direct(context: Context, history: History) -> Directive:
-    """The director's word for this cycle. Experiments left from before take their slots first."""
+def direct(context: Context, history: History, deadline: float | None) -> Directive:
+    """The director's word for this cycle.
+
+    Experiments left from before take their slots first, but for those that could not end in time:
+    they wait for a longer cycle and must not hold up every shorter one.
+    """
     kept = context.memory.kept(context.cycle.id, Directive)
     if kept:
         return kept[0]
-    slots = context.config.board.experiments_per_cycle - len(pending(context))
+    slots = context.config.board.experiments_per_cycle - _left_over(context, deadline)
     brief = DirectBrief(history=history, metric=context.config.metric, slots=max(slots, 1))
     directive = context.board.director.answer(brief)
     if slots <= 0:
@@ -74,7 +82,7 @@ def propose(context: Context, history: History, directive: Directive) -> tuple[P
         outcomes=outcomes,
         parent=champion.outcome.spec if champion else config.spec,
         parent_id=champion.id if champion else None,
-        needs_baseline=not outcomes,
+        baseline=config.spec,
         space=config.space,
         losses=config.losses,
         # One more each than is needed, so that a rejection leaves no slot idle.
@@ -118,6 +126,7 @@ def decide(
     directive: Directive,
     proposals: tuple[Proposal, ...],
     reviews: tuple[Review, ...],
+    deadline: float | None,
 ) -> tuple[Decision, ...]:
     """The supervisor's rulings, the executor's check, the vote; what is selected becomes an experiment."""
     memory, config, settings = context.memory, context.config, get_settings()
@@ -129,7 +138,12 @@ def decide(
     ).rulings
     compiled = compile_proposals(memory, context.study, proposals, settings, config.launch)
     checks = context.board.executor.answer(
-        CheckBrief(proposals=proposals, compiled=compiled, memory_limit_mib=MAX_GPU_MEMORY_MIB)
+        CheckBrief(
+            proposals=proposals,
+            compiled=compiled,
+            memory_limit_mib=MAX_GPU_MEMORY_MIB,
+            seconds_available=_seconds_until(deadline),
+        )
     ).checks
     votes = collect(
         proposals,
@@ -165,6 +179,26 @@ def pending(context: Context) -> tuple[str, ...]:
     """Approved experiments without an outcome, oldest first: this cycle's and those left from before."""
     experiments = context.memory.experiments(context.study_id)
     return tuple(e.id for e in experiments if e.outcome.status in ("approved", "running", "stopped"))
+
+
+def _left_over(context: Context, deadline: float | None) -> int:
+    """How many experiments left from before are expected to end in time."""
+    memory, study, settings = context.memory, context.study, get_settings()
+    waiting = [memory.experiment(each).outcome.spec for each in pending(context)]
+    available = _seconds_until(deadline)
+    if available is None or not waiting:
+        return len(waiting)
+    past, running, split = past_results(memory, study), memory.on_gpus(), split_of(study)
+
+    def seconds(spec: ExperimentSpec) -> float:
+        gpu_index = pick_gpu(spec, settings, running, wait=False)
+        return pace_of(past, spec, gpu_index, settings, context.config.launch).seconds(spec, split)
+
+    return sum(seconds(spec) <= available for spec in waiting)
+
+
+def _seconds_until(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.time())
 
 
 def _outcomes(context: Context) -> tuple[Outcome, ...]:

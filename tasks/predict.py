@@ -1,17 +1,15 @@
 """The champion at work on new images."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from arc_core.data.study import dataset_of
 from arc_core.errors import StoreError
-from arc_core.experiments.memory import Memory, open_memory
+from arc_core.experiments.memory import open_memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.study import Experiment, Study
-from arc_core.provenance.files import write_atomically
 from arc_core.record import Record
 from arc_core.settings import get_settings
-from arc_core.training.prediction import Predicted, images_in, predict_folder
+from arc_core.training.prediction import Predicted, check_out, images_in, predict_folder
 from tasks.policy import arc_task
 from tasks.progress import tell
 
@@ -21,29 +19,33 @@ class Champion(Record):
 
     experiment: Experiment
     study: Study
+    among: int
+    """Experiments of the study that were measured, this one included."""
 
     @property
     def words(self) -> str:
-        """Who predicts, and how well it did on cases held out from it."""
+        """Who predicts, how well it did on cases held out from it, and why to expect less."""
         result, study = self.experiment.outcome.result, self.study
         estimates = result.metrics.items() if result else ()
         measured = ", ".join(f"{METRICS[name].label} {estimate}" for name, estimate in estimates)
         mark = "SIMULATED: trained on images that ARC drew; its output means nothing for patients. "
         return (
             f"{mark if study.simulated else ''}Champion #{self.experiment.number} {self.experiment.id} of "
-            f"{study.id} ({study.task}, {dataset_of(study).name}). On held-out cases: {measured}."
+            f"{study.id} ({study.task}, {dataset_of(study).name}). {CAVEAT}: {measured}. It was chosen among "
+            f"{self.among} experiments on these same cases, so expect less on new patients."
         )
 
 
 @arc_task(name="find champion")
 def find_champion(study_id: str | None) -> Champion:
-    """The champion of the study, or of the one that trained last. StoreError when there is none."""
+    """The champion of the study, or of the one that ran last. StoreError when there is none."""
     settings = get_settings()
     memory = open_memory(settings.store_url)
-    champions = [c for c in map(_champion(memory), [study_id] if study_id else memory.studies()) if c]
-    if not champions:
-        raise no_champion(memory.database)
-    return champions[-1]
+    for candidate in [study_id] if study_id else reversed(memory.studies()):
+        if champion := memory.champion(candidate):
+            among = sum(e.outcome.result is not None for e in memory.experiments(candidate))
+            return Champion(experiment=champion, study=memory.study(candidate), among=among)
+    raise no_champion(memory.database)
 
 
 def no_champion(where: object) -> StoreError:
@@ -59,25 +61,21 @@ def predict_images(champion: Champion, images: Path, out: Path) -> Predicted:
     from arc_core.training.predictor import Predictor
 
     found = images_in(images)
+    check_out(images, out)
     result = champion.experiment.outcome.result
     assert result is not None
     predictor = Predictor.load(
         get_settings().runs / champion.experiment.id, result.files, vcdr_model=result.vcdr_model
     )
     places = {image_id: place for place, image_id in enumerate(found, 1)}
-    predicted = predict_folder(
-        predictor, found, out, lambda image_id: tell("images", 100 * places[image_id] / len(found), image_id)
+    return predict_folder(
+        predictor,
+        found,
+        out,
+        f"{champion.words}\n{NOTICE}\n",
+        lambda image_id: tell("images", 100 * places[image_id] / len(found), image_id),
     )
-    write_atomically(out / "about.txt", f"{champion.words}\n{NOTICE}\n".encode())
-    return predicted
 
 
+CAVEAT = "Each fold's model on the cases held out from it"
 NOTICE = "Research software, not a medical device; not for use in the care of patients."
-
-
-def _champion(memory: Memory) -> Callable[[str], Champion | None]:
-    def of(study_id: str) -> Champion | None:
-        experiment = memory.champion(study_id)
-        return Champion(experiment=experiment, study=memory.study(study_id)) if experiment else None
-
-    return of

@@ -1,10 +1,13 @@
 """How far an experiment is: told to the Prefect UI, and to whoever listens in this process."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, cast
 from uuid import UUID
 
+import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from arc_core.training.process import Event
@@ -31,18 +34,19 @@ class Progress:
         self._percent = self._told = 0.0
 
     def __enter__(self) -> Self:
-        made = create_progress_artifact(
-            progress=0.0, key=f"{self._id}-progress", description=f"Training of {self._id}"
-        )
-        self._artifact = cast(UUID, made)  # a coroutine in async code only
+        self._artifact: UUID | None = None
+        with _unimportant():
+            made = create_progress_artifact(
+                progress=0.0, key=f"{self._id}-progress", description=f"Training of {self._id}"
+            )
+            self._artifact = cast(UUID, made)  # a coroutine in async code only
         tell(self._id, 0.0, "starting")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._told < self._percent:
-            update_progress_artifact(self._artifact, self._percent)
+        self._show()
         tell(self._id, None)
 
     def on_event(self, event: Event) -> None:
@@ -55,5 +59,19 @@ class Progress:
             words = f"fold {fold + 1}/{folds} · epoch {epoch}/{epochs} · loss {event['train_loss']:.3f}"
             tell(self._id, self._percent, words)
             if self._percent - self._told >= STEP_PERCENT:
+                self._show()
+
+    def _show(self) -> None:
+        if self._artifact is not None and self._told < self._percent:
+            self._told = self._percent
+            with _unimportant():
                 update_progress_artifact(self._artifact, self._percent)
-                self._told = self._percent
+
+
+@contextmanager
+def _unimportant() -> Iterator[None]:
+    """A bar that the server would not take is no reason to end a training."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        logging.getLogger(__name__).warning("progress is not shown: %s", error)

@@ -1,13 +1,18 @@
 """Training one approved experiment: here, or as a run of the deployment `train/gpu`."""
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
-from prefect.client.schemas.objects import FlowRun
+from prefect import get_client
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture
+from prefect.states import Cancelled, Cancelling
 
 from arc_core.errors import ArcError
 from arc_core.experiments.memory import open_memory
@@ -20,6 +25,7 @@ from tasks.policy import arc_task
 from tasks.progress import Progress
 
 _stop = threading.Event()
+LATE_S = 60.0  # what a pool's training may take beyond the deadline: its own end, and the worker's poll
 POOL_POLL_S = 2.0  # a poll costs the server one light request; half of it is added to each experiment
 
 
@@ -46,36 +52,47 @@ def train_here(experiment_id: str, launch: LaunchConfig, deadline: float | None)
         )
 
 
-def stop_training() -> None:
-    """End what this process trains; its finished folds are kept, and a later cycle goes on from them."""
-    _stop.set()
+@contextmanager
+def trainings_end_with_it() -> Iterator[None]:
+    """A failure or a stop ends what this process trains; finished folds are kept for a later cycle."""
+    _stop.clear()
+    try:
+        yield
+    except BaseException:
+        _stop.set()
+        raise
 
 
 @arc_task(name="dispatch", task_run_name="dispatch {experiment_id}")
 def train_in_pool(context: Context, experiment_id: str, deadline: float | None) -> Experiment:
     """Have a worker of the pool `arc-gpu` train it, unless it has ended already."""
-    experiment = _found(context, experiment_id)
-    if experiment.outcome.status in ("finished", "failed"):
+    memory = context.memory
+    experiment = memory.experiment(experiment_id)
+    if experiment.outcome.has_ended:
         return experiment
     run = _run_in_pool(experiment, context.config.launch, deadline)
-    experiment = _found(context, experiment_id)
-    if experiment.outcome.status not in ("finished", "failed", "stopped"):
-        state = run.state.type.value.lower() if run.state else "unknown"
+    if run.state is None or not run.state.is_final():
+        begun = run.state is not None and run.state.is_running()  # then its worker has to end it
+        state: State[Any] = Cancelling() if begun else Cancelled()
+        get_client(sync_client=True).set_flow_run_state(run.id, state, force=True)
+        memory.keep_stop(experiment_id, "its run in arc-gpu had not ended in time; is a worker running?")
+    elif not run.state.is_completed():
         raise ArcError(
-            f"the train run of {experiment_id} ended as {state} without an outcome; retry the cycle, "
+            f"the train run of {experiment_id} ended as {run.state.type.value.lower()}; retry the cycle, "
             "and look at the run's log in the Prefect UI"
         )
-    return experiment
+    return memory.experiment(experiment_id)
 
 
 def _run_in_pool(experiment: Experiment, launch: LaunchConfig, deadline: float | None) -> FlowRun:
-    """The ended flow run of `train/gpu`."""
+    """The flow run of `train/gpu`; it has ended, or is late beyond the deadline."""
     try:
         run = run_deployment(
             "train/gpu",
             parameters={"experiment_id": experiment.id, "launch": launch.model_dump(), "deadline": deadline},
             flow_run_name=f"#{experiment.number} {experiment.id}",
             poll_interval=POOL_POLL_S,
+            timeout=None if deadline is None else max(0.0, deadline - time.time()) + LATE_S,
         )
     except ObjectNotFound:
         raise ArcError(
@@ -83,12 +100,6 @@ def _run_in_pool(experiment: Experiment, launch: LaunchConfig, deadline: float |
             "Run `make deploy` with PREFECT_API_URL set to the server, or use launch=local."
         ) from None
     return cast(FlowRun, run)  # a coroutine in async code only
-
-
-def _found(context: Context, experiment_id: str) -> Experiment:
-    experiment = context.memory.experiment(experiment_id)
-    assert experiment is not None
-    return experiment
 
 
 @cache

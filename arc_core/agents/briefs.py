@@ -41,7 +41,7 @@ class ProposeBrief(Record):
     outcomes: tuple[Outcome, ...] = Field(description="every experiment of the study, oldest first")
     parent: ExperimentSpec = Field(description="the champion's spec, or the configured baseline")
     parent_id: str | None = Field(description="the champion's experiment; None: the configured baseline")
-    needs_baseline: bool = Field(description="nothing has run yet: the architect proposes `parent` itself")
+    baseline: ExperimentSpec = Field(description="as configured; proposed itself unless it is in `seen`")
     space: SearchSpace
     losses: frozenset[str] = Field(description="the losses that exist for the task")
     count: int = Field(ge=0, description="proposals wanted; fewer come back when novel ones run out")

@@ -15,6 +15,7 @@ from arc_core.experiments.metric import Estimate
 from arc_core.experiments.space import SearchSpace
 from arc_core.experiments.spec import ExperimentSpec, Value
 
+CATEGORIES: tuple[Category, ...] = ("exploit", "explore", "wildcat")
 EXPLOIT_AXES = 2
 CITED = 6
 TRIES = 400  # ideas looked at before a category counts as exhausted
@@ -51,8 +52,8 @@ class Desk:
     def write(self, preference: Sequence[Category], source: Source) -> Proposals:
         """Up to `count` proposals, in the categories the budget asks for; the baseline first if it is due."""
         brief = self.brief
-        if brief.needs_baseline and brief.count > 0 and brief.parent.id not in self._seen:
-            self._add(_baseline(brief.parent, self.role))
+        if brief.count > 0 and brief.baseline.id not in self._seen:
+            self._add(_baseline(brief, self.role))
         ideas: dict[Category, Iterator[Idea]] = {}
         for category in self._wanted(preference):
             if category not in ideas:
@@ -63,13 +64,13 @@ class Desk:
         return Proposals(proposals=tuple(self._made))
 
     def _wanted(self, preference: Sequence[Category]) -> Iterator[Category]:
-        """A category for each open place. Before the baseline has run there is nothing to exploit."""
+        """A category for each open place. Before there is a champion there is nothing to exploit."""
         budget = self.brief.directive.budget.model_dump()
         usual = [kind for kind in preference if budget[kind] > 0]
-        if self.brief.needs_baseline:
+        if self.brief.parent_id is None:
             usual = [kind for kind in usual if kind != "exploit"] or ["explore"]
         if not usual:
-            usual = [max(("exploit", "explore", "wildcat"), key=lambda kind: budget[kind])]
+            usual = [max(CATEGORIES, key=lambda kind: budget[kind])]
         return islice(cycle(usual), max(0, self.brief.count - len(self._made)))
 
     def _add(self, proposal: Proposal) -> None:
@@ -160,16 +161,21 @@ def _parent_value(brief: ProposeBrief) -> Estimate | None:
     return None
 
 
-def _baseline(parent: ExperimentSpec, role: Role) -> Proposal:
+def _baseline(brief: ProposeBrief, role: Role) -> Proposal:
+    """The configured spec itself, no change to any other; in a place that the budget has."""
+    budget = brief.directive.budget.model_dump()
+    category: Category = next((kind for kind in CATEGORIES if budget[kind] > 0), "explore")
     return Proposal(
-        id=f"prop-{parent.id[:10]}",
+        id=f"prop-{brief.baseline.id[:10]}",
         proposer=role,
-        category="exploit",
+        category=category,
         name="baseline",
-        hypothesis="The configured baseline learns the task well enough",
-        justification="Every later experiment of the study is measured against it.",
+        hypothesis="The configured baseline learns the task well enough"
+        if brief.parent_id is None
+        else "The newly configured baseline may be better than the champion",
+        justification="Whoever runs the study has configured it, and wants to know how well it does.",
         parent_id=None,
         changes={},
-        spec=parent,
+        spec=brief.baseline,
         strategy="baseline",
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from arc_core.data.manifest import Dataset
 from arc_core.data.source import DataConfig, open_dataset
 from arc_core.data.splits import Split, make_split
+from arc_core.errors import DatasetError
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Task
 from arc_core.experiments.study import Study, study_id
@@ -13,6 +14,7 @@ from arc_core.experiments.study import Study, study_id
 def open_study(memory: Memory, config: DataConfig, task: Task, metric: str, home: Path) -> Study:
     """Find or register the study of this data. The split is made once, before the first training."""
     dataset = open_dataset(config, task, home)
+    _need_labels(dataset, metric)
     split = make_split(dataset, config.folds, config.split_seed)
     return memory.register_study(
         Study(
@@ -25,6 +27,15 @@ def open_study(memory: Memory, config: DataConfig, task: Task, metric: str, home
             split=split.model_dump(mode="json"),
         )
     )
+
+
+def _need_labels(dataset: Dataset, metric: str) -> None:
+    if metric in ("auc", "brier") and any(case.label is None for case in dataset.cases):
+        raise DatasetError(
+            f"the metric {metric} needs a label of every image",
+            where=Path(dataset.root) / "labels.csv",
+            cure="Write it with the columns image_id,label, or choose another metric, such as mean_dice.",
+        )
 
 
 def dataset_of(study: Study) -> Dataset:

@@ -27,6 +27,9 @@ Stance = Literal["approve", "revise", "reject"]
 Risk = Literal["low", "medium", "high", "critical"]
 
 
+ENDED = ("finished", "failed")
+
+
 class Outcome(Record):
     """One past experiment as the board sees it. `result` is None while it runs and when it failed."""
 
@@ -36,6 +39,11 @@ class Outcome(Record):
     status: Literal["approved", "running", "finished", "failed", "stopped"]
     reason: str = ""
     result: Result | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over for good; a stopped one is taken up again."""
+        return self.status in ENDED
 
 
 class Lesson(Record):
@@ -131,8 +139,6 @@ class Compiled(Record):
     parameters: int = 0
     memory_mib: float = 0
     """What the training needs on its device, and what the memory limit is held against."""
-    cached_mib: float = 0
-    """The decoded cases beside it, on a CPU; a GPU leaves them in the host's memory."""
     seconds: float = 0
     error: str | None = None
 

@@ -20,7 +20,7 @@ from arc_core.errors import StoreError
 from arc_core.experiments import tables
 
 BUSY_TIMEOUT_S = 60
-SCHEMA_LOCK = 0x415243  # any number that no other program on the server uses
+STORE_LOCK = 0x415243  # any number that no other program on the server uses
 
 
 class Database:
@@ -45,17 +45,29 @@ class Database:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, alone: bool = False) -> Iterator[Connection]:
+        """`alone`: what it reads stays true until it commits, since no other process is in here."""
         with self._clear_errors(), self._engine.begin() as connection:
+            if alone and not self._sqlite:  # SQLite has one writer at a time in any case
+                connection.execute(select(func.pg_advisory_xact_lock(STORE_LOCK)))
             yield connection
 
     def copy_to(self, other: "Database") -> None:
         """Copy every row into an empty database."""
-        with self.read() as source, other.write() as target:
+        with self._snapshot() as source, other.write() as target:
             for table in tables.metadata.sorted_tables:
                 rows = [dict(row._mapping) for row in source.execute(select(table))]
                 if rows and table is not tables.schema:
                     target.execute(insert(table), rows)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        """Every read sees the same moment. On SQLite, writers wait until it ends."""
+        with self._clear_errors(), self._engine.connect() as connection:
+            if not self._sqlite:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     def close(self) -> None:
         self._engine.dispose()
@@ -69,9 +81,7 @@ class Database:
         return engine
 
     def _prepare_schema(self) -> None:
-        with self.write() as connection:
-            if not self._sqlite:  # of several processes that start at once, one makes the tables
-                connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK)))
+        with self.write(alone=True) as connection:  # of processes that start at once, one makes the tables
             if not inspect(connection).has_table("arc_schema"):
                 tables.metadata.create_all(connection)
                 connection.execute(insert(tables.schema).values(version=tables.SCHEMA_VERSION))

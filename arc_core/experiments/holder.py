@@ -1,4 +1,4 @@
-"""Who holds something: a process, named so that its death can be told from another host's silence."""
+"""Who holds what: a process, named so that its death can be told from another host's silence."""
 
 import os
 import socket
@@ -33,3 +33,9 @@ class Holder(Record):
 
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host}"
+
+
+class Claim(Record):
+    """The right to train one experiment, on one GPU or (None) on the CPU."""
+
+    gpu_index: int | None

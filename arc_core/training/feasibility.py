@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
-from arc_core.data.study import dataset_of, split_of
+from arc_core.data.study import split_of
 from arc_core.errors import ArcError
 from arc_core.experiments.board import Compiled, Proposal
 from arc_core.experiments.memory import Memory
+from arc_core.experiments.rows import OnGpus
 from arc_core.experiments.study import Study, experiment_id
 from arc_core.settings import Settings
-from arc_core.training.cost import cached_mib, cost_of, memory_mib
-from arc_core.training.job import pace_of, pick_gpu, plan_of
+from arc_core.training.cost import cost_of, memory_mib
+from arc_core.training.job import pace_of, past_results, pick_gpu, plan_of
+from arc_core.training.pace import Past
 from arc_core.training.plan import LaunchConfig
 
 
@@ -17,23 +19,27 @@ def compile_proposals(
     memory: Memory, study: Study, proposals: Sequence[Proposal], settings: Settings, launch: LaunchConfig
 ) -> tuple[Compiled, ...]:
     """One record per proposal; one that does not compile carries the reason."""
-    return tuple(_compiled(memory, study, proposal, settings, launch) for proposal in proposals)
+    past, running = past_results(memory, study), memory.on_gpus()
+
+    def compiled(proposal: Proposal) -> Compiled:
+        return _compiled(proposal, study, past, running, settings, launch)
+
+    return tuple(map(compiled, proposals))
 
 
 def _compiled(
-    memory: Memory, study: Study, proposal: Proposal, settings: Settings, launch: LaunchConfig
+    proposal: Proposal, study: Study, past: Past, running: OnGpus, settings: Settings, launch: LaunchConfig
 ) -> Compiled:
     spec = proposal.spec
     try:
-        gpu_index = pick_gpu(memory, spec, settings)
+        gpu_index = pick_gpu(spec, settings, running, wait=False)
         plan = plan_of(spec, study, experiment_id(study.id, spec.id), settings, launch, gpu_index)
-        pace = pace_of(memory, study, spec, gpu_index, settings, launch)
+        pace = pace_of(past, spec, gpu_index, settings, launch)
     except ArcError as error:
         return Compiled(proposal_id=proposal.id, error=str(error))
     return Compiled(
         proposal_id=proposal.id,
         parameters=cost_of(spec).parameters,
         memory_mib=memory_mib(spec, micro_batch=plan.micro_batch, device=plan.device),
-        cached_mib=cached_mib(spec, len(dataset_of(study).cases)) if plan.device == "cpu" else 0,
         seconds=pace.seconds(spec, split_of(study)),
     )

@@ -14,6 +14,10 @@ from arc_core.training.cost import FOLD_S, estimate_s, machine_gflop_s, work_gfl
 UNMEASURED_STARTUP_S = 12.0
 
 
+Past = Sequence[tuple[ExperimentSpec, Result]]
+"""What has run: spec and result of finished experiments."""
+
+
 class Pace(Record):
     """Training speed and start-up of one experiment, and how many measurements they rest on."""
 
@@ -29,7 +33,7 @@ class Pace(Record):
 
 
 def measured_pace(
-    past: Sequence[tuple[ExperimentSpec, Result]],
+    past: Past,
     network: str,
     device: str,
     *,

@@ -13,6 +13,7 @@ from arc_core.experiments.limits import (
     MAX_GPU_MEMORY_MIB,
     MAX_PARAMETERS,
     ForbiddenRange,
+    Severity,
     violations,
 )
 from arc_core.experiments.spec import ExperimentSpec
@@ -20,6 +21,7 @@ from arc_core.record import Record
 from arc_core.training import catalogue
 from arc_core.training.cost import cost_of, memory_mib
 
+CRITICAL: frozenset[Severity] = frozenset({"critical"})
 Device = Literal["cpu", "cuda"]
 
 
@@ -111,18 +113,23 @@ def compile_plan(
     )
 
 
-def check_spec(spec: ExperimentSpec, forbidden: tuple[ForbiddenRange, ...] = ()) -> None:
-    """SpecError when the spec names an unknown part or breaks a critical limit."""
+def check_spec(
+    spec: ExperimentSpec,
+    forbidden: tuple[ForbiddenRange, ...] = (),
+    *,
+    refused: frozenset[Severity] = CRITICAL,
+) -> None:
+    """SpecError when the spec names an unknown part or breaks a limit of a refused severity."""
     known_losses = catalogue.losses(spec.task)
     if spec.loss.name in known_losses:
         catalogue.loss_params(spec.task, spec.loss.name, spec.loss.params)
-    critical = [bad for bad in violations(spec, known_losses, forbidden) if bad.severity == "critical"]
-    if critical:
+    broken = [bad for bad in violations(spec, known_losses, forbidden) if bad.severity in refused]
+    if broken:
         raise SpecError(
             "breaks a safety limit",
-            where=f"spec.{critical[0].path}",
-            got=repr(critical[0].value),
-            expected=critical[0].limit,
+            where=f"spec.{broken[0].path}",
+            got=repr(broken[0].value),
+            expected=broken[0].limit,
             cure="Choose a value within the limit; docs/experiments.md lists them.",
         )
     if spec.architecture.name not in catalogue.networks(spec.task):

@@ -15,6 +15,8 @@ from arc_core.record import Record
 if TYPE_CHECKING:
     from arc_core.training.predictor import Prediction, Predictor
 
+ABOUT = "about.txt"
+"""Who predicted; also tells a folder of predictions from a dataset."""
 COLUMNS = ("image_id", "probability", "vcdr", "disc_area_px", "cup_area_px")
 RIM_COLOUR, CUP_COLOUR = (64, 224, 96), (255, 140, 0)
 
@@ -36,7 +38,9 @@ def images_in(folder: Path) -> dict[str, Path]:
 def check_out(folder: Path, out: Path) -> None:
     """DatasetError where writing to `out` could overwrite images or reference masks, or can't be done."""
     source, target = folder.resolve(), out.resolve()
-    if target == source or source in target.parents or (target / "images").exists():
+    strange = [name for name in ("images", "masks", "overlays") if (target / name).exists()]
+    ours = "images" not in strange and (target / ABOUT).exists()
+    if target == source or source in target.parents or (strange and not ours):
         raise DatasetError(
             "the output would mix with the images, and could overwrite reference masks",
             where=out,
@@ -51,12 +55,16 @@ def check_out(folder: Path, out: Path) -> None:
 
 
 def predict_folder(
-    predictor: "Predictor", images: Mapping[str, Path], out: Path, on_image: Callable[[str], None]
+    predictor: "Predictor", images: Mapping[str, Path], out: Path, about: str, on_image: Callable[[str], None]
 ) -> Predicted:
-    """Write `predictions.csv`, and for segmentation `masks/` and `overlays/`, under `out`.
+    """Write `about.txt`, `predictions.csv`, and for segmentation `masks/` and `overlays/`, under `out`.
 
-    An unreadable image gets no row and does not stop the others.
+    An unreadable image gets no row and does not stop the others. What an earlier run left in `out` is
+    removed first, so that no mask of another champion lies beside the new table.
     """
+    for path in [out / "predictions.csv", *out.glob("masks/*.png"), *out.glob("overlays/*.png")]:
+        path.unlink(missing_ok=True)
+    write_atomically(out / ABOUT, about.encode())
     rows: list[dict[str, object]] = []
     unreadable: dict[str, str] = {}
     for image_id, path in images.items():
@@ -73,7 +81,6 @@ def predict_folder(
             write_mask(out / "masks" / f"{image_id}.png", prediction.mask)
             _write_overlay(out / "overlays" / f"{image_id}.png", image, prediction.mask)
         on_image(image_id)
-    out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / "predictions.csv", _table(rows))
     return Predicted(images=len(rows), unreadable=unreadable)
 

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,19 +35,16 @@ def run_worker(
 ) -> None:
     """Train `plan` in a process of its own; returns when every fold is done.
 
-    `deadline` is Unix time in seconds (`time.time()`); the plan's own job time-out may come earlier.
-    `on_event` gets each line of the worker's protocol, in the calling thread. Raises OutOfTime at the
-    deadline or when `stop` is set, ExperimentFailed with the reason otherwise. However this call
-    ends, the worker's whole process group has ended too.
+    `deadline` is Unix time in seconds (`time.time()`). `on_event` gets each line of the worker's
+    protocol, in the calling thread. Raises OutOfTime at the deadline or when `stop` is set; otherwise
+    ExperimentFailed with the reason, the plan's own job time-out among them. However this call ends,
+    the worker's whole process group has ended too.
     """
     run_dir = Path(plan.run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     write_atomically(plan.path, plan.model_dump_json(indent=1).encode())
     log_path = run_dir / "worker.log"
     log_start = log_path.stat().st_size if log_path.exists() else 0
-    limits = [deadline] if deadline is not None else []
-    if plan.job_timeout_s is not None:
-        limits.append(time.time() + plan.job_timeout_s)
     with log_path.open("ab") as log:
         process = subprocess.Popen(
             plan.arguments(),
@@ -57,7 +55,7 @@ def run_worker(
             start_new_session=True,
         )
     try:
-        last = _listen(process, on_event, min(limits, default=None), stop)
+        last = _listen(process, on_event, Limits(deadline, plan.job_timeout_s, stop or threading.Event()))
         code = process.wait()
     finally:
         _end_group(process)
@@ -69,22 +67,32 @@ def run_worker(
         raise ExperimentFailed(_reason(code, last, log_path, log_start))
 
 
-def _listen(
-    process: "subprocess.Popen[bytes]",
-    on_event: Callable[[Event], None],
-    deadline: float | None,
-    stop: threading.Event | None,
-) -> Event:
+class Limits:
+    """What may end a worker early: the cycle's deadline, the experiment's own time-out, a stop."""
+
+    def __init__(self, deadline: float | None, job_timeout_s: int | None, stop: threading.Event) -> None:
+        self._deadline = inf if deadline is None else deadline
+        self._timeout_s = inf if job_timeout_s is None else job_timeout_s
+        self._began, self._stop = time.monotonic(), stop
+
+    def check(self) -> None:
+        """OutOfTime: a later cycle goes on from the finished folds. ExperimentFailed: it had its time."""
+        if time.time() >= self._deadline:
+            raise OutOfTime("the time for this experiment is over; the folds it finished are kept")
+        if self._stop.is_set():
+            raise OutOfTime("the experiment was stopped; the folds it finished are kept")
+        if time.monotonic() - self._began >= self._timeout_s:
+            raise ExperimentFailed(f"trained longer than launch.job_timeout_s, {self._timeout_s} s")
+
+
+def _listen(process: "subprocess.Popen[bytes]", on_event: Callable[[Event], None], limits: Limits) -> Event:
     """Pass on events until the worker closes its output; returns the last one."""
     assert process.stdout is not None
     lines: queue.Queue[bytes | None] = queue.Queue()
     threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
     last: Event = {}
     while True:
-        if deadline is not None and time.time() >= deadline:
-            raise OutOfTime("the time for this experiment is over; the folds it finished are kept")
-        if stop is not None and stop.is_set():
-            raise OutOfTime("the experiment was stopped; the folds it finished are kept")
+        limits.check()
         try:
             line = lines.get(timeout=POLL_S)
         except queue.Empty:

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from arc_core.errors import StoreError
+from arc_core.errors import NoRoom, StoreError
 from arc_core.experiments import tables
 from arc_core.experiments.board import Budget, Decision, Directive, Feasibility, Proposal, Ruling, Tally, Vote
 from arc_core.experiments.database import Database
-from arc_core.experiments.holder import Holder
+from arc_core.experiments.holder import Claim, Holder
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.result import Result, Verdict
+from arc_core.experiments.rows import OnGpus
 from arc_core.experiments.spec import Architecture, ExperimentSpec, Loss, Optimiser
 from arc_core.experiments.study import Study, experiment_id
 
@@ -153,14 +154,19 @@ def test_decisions_are_kept_whole_or_not_at_all(memory: Memory) -> None:
     assert memory.experiments(STUDY.id) == ()
 
 
+def on(gpu_index: int | None) -> Callable[[object], int | None]:
+    return lambda running: gpu_index
+
+
 def test_an_experiment_ends_once(memory: Memory) -> None:
     me = Holder.this_process()
     finished, failed, stopped = approve(memory, 1, 2, 3)
-    assert all(memory.claim(each, me, None) for each in (finished, failed, stopped))
-    assert not memory.claim(finished, me, None), "a living process has it"
+    assert all(memory.claim(each, me, on(None)) for each in (finished, failed, stopped))
+    assert memory.claim(finished, me, on(None)) is None, "a living process has it"
     memory.keep_result(finished, RESULT)
     memory.keep_failure(failed, "loss is NaN in fold 0")
     memory.keep_stop(stopped, "no time left")
+    memory.keep_stop(finished, "an interruption that came too late")
     states = {e.id: (e.outcome.status, e.outcome.reason) for e in memory.experiments(STUDY.id)}
     assert states == {
         finished: ("finished", ""),
@@ -168,16 +174,58 @@ def test_an_experiment_ends_once(memory: Memory) -> None:
         stopped: ("stopped", "no time left"),
     }
     assert memory.experiment(finished).outcome.result == RESULT
-    assert [memory.claim(each, me, None) for each in (finished, failed, stopped)] == [False, False, True]
+    claims = [memory.claim(each, me, on(None)) for each in (finished, failed, stopped)]
+    assert claims == [None, None, Claim(gpu_index=None)]
 
 
 def test_the_claim_of_a_dead_process_is_free(memory: Memory) -> None:
     (only,) = approve(memory, 1)
     dead = Holder.this_process().model_copy(update={"started": 1.0})
-    assert memory.claim(only, dead, 0)
-    assert memory.jobs_per_gpu() == {}
-    assert memory.claim(only, Holder.this_process(), 1)
-    assert memory.jobs_per_gpu() == {1: 1}
+    assert memory.claim(only, dead, on(0))
+    assert memory.on_gpus() == ()
+    assert memory.claim(only, Holder.this_process(), on(1))
+    assert memory.on_gpus() == ((1, memory.experiment(only).outcome.spec),)
+
+
+def test_a_claim_that_finds_no_room_leaves_the_experiment_as_it_was(memory: Memory) -> None:
+    (only,) = approve(memory, 1)
+
+    def full(running: object) -> int | None:
+        raise NoRoom("GPU 0 is full")
+
+    with pytest.raises(NoRoom):
+        memory.claim(only, Holder.this_process(), full)
+    assert memory.experiment(only).outcome.status == "approved"
+
+
+def test_no_two_claims_count_on_the_same_room(memory: Memory, store_url: str) -> None:
+    """Each takes the first GPU that no running experiment has."""
+    ids = approve(memory, 1, 2, 3, 4)
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
+        taken = list(pool.map(_claim_a_free_gpu, [store_url] * 4, ids))
+    assert sorted(taken) == [0, 1, 2, 3]
+
+
+def _claim_a_free_gpu(url: str, experiment: str) -> int | None:
+    def first_free(running: OnGpus) -> int:
+        return min(set(range(4)) - {index for index, _ in running})
+
+    holder = Holder.this_process().model_copy(update={"host": "another host"})
+    with closing(Memory(url)) as memory:
+        return memory.claim(experiment, holder, first_free).gpu_index
+
+
+def test_the_study_that_ran_last_comes_last(memory: Memory) -> None:
+    later = memory.register_study(STUDY.model_copy(update={"id": "study-2"}))
+    memory.begin_cycle(later.id)
+    assert memory.studies() == (STUDY.id, later.id)
+    memory.begin_cycle(STUDY.id)
+    assert memory.studies() == (later.id, STUDY.id)
+
+
+def test_an_unknown_experiment_is_explained(memory: Memory) -> None:
+    with pytest.raises(StoreError, match=r"exp-none is not in the store.*ARC_HOME"):
+        memory.experiment("exp-none")
 
 
 def test_the_champion_is_the_last_one_accepted(memory: Memory) -> None:
@@ -226,7 +274,7 @@ def test_one_of_many_processes_wins_a_claim(memory: Memory, store_url: str) -> N
 def _claim_elsewhere(url: str, experiment: str) -> bool:
     holder = Holder.this_process().model_copy(update={"host": "another host"})
     with closing(Memory(url)) as memory:
-        return memory.claim(experiment, holder, None)
+        return memory.claim(experiment, holder, on(None)) is not None
 
 
 def test_a_copy_has_every_row_and_leaves_the_source_alone(memory: Memory, tmp_path: Path) -> None:

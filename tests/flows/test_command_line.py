@@ -54,6 +54,7 @@ def test_a_bad_flag(refused, arguments, named):
         ("optim=lion", "lion", "configs/"),
         ("epochs", "epochs", "An override is key=value"),
         ("spec.optimiser.lr=0.5", "spec.optimiser.lr", "Choose a value within the limit"),
+        ("spec.epochs=2", "spec.epochs", "Choose a value within the limit"),
     ],
 )
 def test_a_bad_override(refused, override, named, cure):

@@ -95,12 +95,6 @@ def test_the_same_cycle_is_finished(killed, resumed):
     assert statuses == {"finished"}
 
 
-def test_experiments_left_for_want_of_time_are_taken_up(second_cycle, resumed):
-    left = {e.id for e in second_cycle.memory.experiments(second_cycle.study) if e.outcome.cycle == 2}
-    assert left <= set(results(resumed.home))
-    assert all(experiment_id in resumed.out for experiment_id in left)
-
-
 def test_what_had_finished_is_not_trained_again(killed, resumed):
     assert killed.results.items() <= results(resumed.home).items()
     assert len(killed.results) < len(results(resumed.home))

@@ -59,7 +59,9 @@ def test_an_unreadable_image_is_named_and_stops_no_other(predicted):
 
 
 def test_predictions_of_a_simulated_champion_are_marked(predicted):
-    assert (predicted[1] / "about.txt").read_text().startswith("SIMULATED")
+    about = (predicted[1] / "about.txt").read_text()
+    assert about.startswith("SIMULATED")
+    assert "chosen among" in about
 
 
 def test_reference_masks_are_never_overwritten(tmp_path):
@@ -81,6 +83,26 @@ def test_a_home_without_a_store_is_told_and_stays_as_it_was(predicted, tmp_path)
     assert ran.returncode == 2
     assert "there is no champion yet" in ran.stderr
     assert not (tmp_path / "home").exists()
+
+
+def test_a_dataset_beside_its_images_is_not_taken_for_predictions(tmp_path):
+    for name in ("photos", "masks"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(DatasetError, match="overwrite reference masks"):
+        check_out(tmp_path / "photos", tmp_path)
+
+
+def test_an_earlier_run_leaves_nothing_behind(one_cycle, predicted, prefect_server, tmp_path):
+    shutil.copytree(predicted[1], tmp_path / "out")
+    (tmp_path / "new").mkdir()
+    shutil.copy(predicted[1].parent / "new" / "wide.png", tmp_path / "new" / "other.png")
+    command = [sys.executable, "-m", "flows.predict", str(tmp_path / "new"), "--out", str(tmp_path / "out")]
+    variables = environment(one_cycle.home, PREFECT_API_URL=prefect_server)
+    ran = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "1 image:" in ran.stdout
+    for folder in ("masks", "overlays"):
+        assert [path.name for path in (tmp_path / "out" / folder).iterdir()] == ["other.png"]
 
 
 def test_text_cannot_forge_what_a_terminal_shows():

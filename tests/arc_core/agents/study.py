@@ -115,7 +115,7 @@ def brief(outcomes: tuple[Outcome, ...] = (), **changes: object) -> ProposeBrief
         "outcomes": outcomes,
         "parent": best.spec if best else BASELINE,
         "parent_id": best.experiment_id if best else None,
-        "needs_baseline": not outcomes,
+        "baseline": BASELINE,
         "space": SPACE,
         "losses": LOSSES,
         "count": 3,

@@ -95,7 +95,7 @@ def test_an_empty_space_yields_nothing(mind) -> None:
 def test_a_baseline_outside_the_space_can_still_be_improved(mind) -> None:
     """The configured start is the user's choice; only what is changed must lie inside."""
     start = BASELINE.changed({"epochs": 7, "optimiser.weight_decay": 0.0})
-    made = mind.answer(brief(parent=start, needs_baseline=False)).proposals
+    made = mind.answer(brief(parent=start, baseline=start, seen=frozenset({start.id}))).proposals
     assert made
     for p in made:
         outside = SPACE.outside(p.spec)
@@ -109,6 +109,17 @@ def test_the_first_cycle_starts_with_the_baseline_once(mind) -> None:
     assert {p.category for p in others} == {"explore"}
     again = mind.answer(brief(seen=frozenset({BASELINE.id}))).proposals
     assert "baseline" not in {p.name for p in again}
+
+
+@every_mind
+def test_a_newly_configured_baseline_is_proposed_beside_the_champion(mind) -> None:
+    anew = BASELINE.changed({"seed": 7})
+    for mode in (directive("exploit", 3, 0, 0), directive("explore", 0, 3, 0)):
+        first, *others = mind.answer(brief(PAST, baseline=anew, directive=mode)).proposals
+        assert (first.name, first.spec, first.changes) == ("baseline", anew, {})
+        assert mode.budget.model_dump()[first.category] > 0
+        assert all(p.changes for p in others)
+    assert "baseline" not in {p.name for p in mind.answer(brief(PAST)).proposals}
 
 
 @every_mind

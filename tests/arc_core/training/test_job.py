@@ -133,14 +133,14 @@ def test_the_experiment_of_a_dead_process_is_taken_over(line):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     holder = Holder.this_process().model_copy(update={"pid": dead.pid})
-    assert line.memory.claim(made, holder, None)
+    assert line.memory.claim(made, holder, lambda running: None)
     assert line.run(made).status == "finished"
 
 
 def test_the_experiment_of_a_living_process_is_waited_for(line):
     made = line.trained_before()
     result = evaluate(line.plan)[0]
-    assert line.memory.claim(made, Holder.this_process(), None)
+    assert line.memory.claim(made, Holder.this_process(), lambda running: None)
     found = []
     waiting = threading.Thread(target=lambda: found.append(line.run(made)))
     waiting.start()

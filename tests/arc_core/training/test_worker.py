@@ -120,7 +120,8 @@ def test_a_worker_does_not_outlive_its_time(planner, tmp_path, limit):
             stop.set()
 
     deadline = time.time() + 2 if limit == "deadline" else None
-    with pytest.raises(OutOfTime):
+    ends = pytest.raises(ExperimentFailed, match="job_timeout_s, 2 s")
+    with ends if limit == "job time-out" else pytest.raises(OutOfTime):
         run_worker(plan, on_event=remember, deadline=deadline, stop=stop)
 
     assert not pids or has_ended(pids[0])

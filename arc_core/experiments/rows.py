@@ -1,0 +1,98 @@
+"""From the store's rows to records and back. Each function works within its caller's transaction."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, insert, select, update
+
+from arc_core.experiments import tables as t
+from arc_core.experiments.board import ENDED, Decision, Directive, Outcome, Proposal, Review, Vote
+from arc_core.experiments.holder import Holder
+from arc_core.experiments.result import Result
+from arc_core.experiments.spec import ExperimentSpec
+from arc_core.experiments.study import Cycle, Experiment, experiment_id
+from arc_core.record import Record
+
+OnGpus = tuple[tuple[int, ExperimentSpec], ...]
+"""GPU index and spec of every experiment that trains on a GPU now."""
+
+TABLES: dict[type[Record], Table] = {
+    Directive: t.directives,
+    Proposal: t.proposals,
+    Review: t.reviews,
+    Vote: t.votes,
+    Decision: t.decisions,
+}
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def board_row(cycle_id: int, position: int, record: Record) -> dict[str, Any]:
+    body = record.model_dump(mode="json")
+    keys: dict[str, Any] = {
+        column.name: body[column.name] for column in TABLES[type(record)].primary_key if column.name in body
+    }
+    if isinstance(record, Proposal):
+        keys["proposal_id"] = record.id
+    return {"cycle_id": cycle_id, "position": position, "body": body} | keys
+
+
+def approve(db: Connection, cycle: Cycle, proposal: Proposal) -> None:
+    of_study = t.experiments.c.study_id == cycle.study_id
+    highest = db.scalar(select(func.max(t.experiments.c.number)).where(of_study)) or 0
+    row = {
+        "id": experiment_id(cycle.study_id, proposal.spec.id),
+        "number": highest + 1,
+        "study_id": cycle.study_id,
+        "cycle_id": cycle.id,
+        "proposal_id": proposal.id,
+        "spec_id": proposal.spec.id,
+        "spec": proposal.spec.model_dump(mode="json"),
+        "status": "approved",
+        "reason": "",
+    }
+    db.execute(insert(t.experiments).values(row))
+
+
+def end(db: Connection, experiment_id: str, status: str, reason: str) -> None:
+    """What has ended stays as it ended: an interruption that comes after the result changes nothing."""
+    state = {"status": status, "reason": reason, "holder": None, "gpu_index": None, "ended": now()}
+    going = (t.experiments.c.id == experiment_id) & t.experiments.c.status.not_in(ENDED)
+    db.execute(update(t.experiments).where(going).values(state))
+
+
+def on_gpus(db: Connection) -> OnGpus:
+    running = (t.experiments.c.status == "running") & t.experiments.c.gpu_index.is_not(None)
+    return tuple(
+        (row.gpu_index, ExperimentSpec.model_validate(row.spec))
+        for row in db.execute(select(t.experiments).where(running))
+        if not Holder.model_validate_json(row.holder).is_dead()
+    )
+
+
+def experiments_where(condition: ColumnElement[bool]) -> Select[Any]:
+    joined = t.experiments.join(t.cycles, t.cycles.c.id == t.experiments.c.cycle_id).outerjoin(t.results)
+    columns = (t.experiments, t.cycles.c.number.label("cycle"), t.results.c.body.label("result"))
+    return select(*columns).select_from(joined).where(condition).order_by(t.experiments.c.number)
+
+
+def experiment_of(row: Row[Any]) -> Experiment:
+    outcome = Outcome(
+        experiment_id=row.id,
+        cycle=row.cycle,
+        spec=ExperimentSpec.model_validate(row.spec),
+        status=row.status,
+        reason=row.reason,
+        result=Result.model_validate(row.result) if row.result is not None else None,
+    )
+    return Experiment(
+        id=row.id,
+        number=row.number,
+        study_id=row.study_id,
+        proposal_id=row.proposal_id,
+        outcome=outcome,
+        started=row.started,
+        ended=row.ended,
+    )
