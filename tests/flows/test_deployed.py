@@ -57,6 +57,13 @@ def up(tmp_path_factory) -> Iterator[Up]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    up = make_up(home, port)
+    yield up
+    if up.process.poll() is None:
+        stop(up.process)
+
+
+def make_up(home: Path, port: int) -> Up:
     url, log = f"http://127.0.0.1:{port}", home.parent / "up.log"
     env = environment(home, ARC_PREFECT_PORT=str(port), PREFECT_API_URL=f"{url}/api")
     with log.open("w") as out:
@@ -66,9 +73,7 @@ def up(tmp_path_factory) -> Iterator[Up]:
     while "Ctrl-C stops everything" not in log.read_text():
         assert process.poll() is None, log.read_text()
         time.sleep(0.2)
-    yield Up(process=process, home=home, url=url, env=env, log=log)
-    if process.poll() is None:
-        stop(process)
+    return Up(process=process, home=home, url=url, env=env, log=log)
 
 
 def stop(process: "subprocess.Popen[str]") -> list[psutil.Process]:
@@ -219,8 +224,38 @@ def test_the_report_is_shown_with_its_pictures(up, retried):
     assert len(re.findall(r'<img[^>]*src="data:image/png;base64,', page)) == 3
 
 
-def test_ctrl_c_stops_all_of_it(up, retried):
-    started = stop(up.process)
+@pytest.fixture(scope="module")
+def stopped(up, retried) -> list[psutil.Process]:
+    """Ctrl-C in the middle of the next cycle's trainings; what had been started by then."""
+    done = {run.id for run in up.runs("arc-gpu")}
+    ran = up.prefect("deployment", "run", "arc/continuous", "--param", f"overrides={json.dumps(OVERRIDES)}")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    while not any(run.state.is_running() for run in up.runs("arc-gpu") if run.id not in done):
+        time.sleep(0.2)
+    return stop(up.process)
+
+
+def test_ctrl_c_stops_all_of_it(up, stopped):
     assert up.process.returncode == 0, up.log.read_text()
-    assert len(started) >= 3  # server and two workers
-    assert [process for process in started if process.is_running()] == []
+    assert len(stopped) >= 5  # server, two workers, a cycle, a training
+    assert [process for process in stopped if process.is_running()] == []
+
+
+def test_after_a_stop_the_loop_goes_on(up, stopped):
+    again = make_up(up.home, int(up.url.rpartition(":")[2]))
+    try:
+        ran = again.prefect(
+            "deployment", "run", "arc/continuous", "--watch", "--param", f"overrides={json.dumps(OVERRIDES)}"
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        states = {run.state_name for pool in ("arc-control", "arc-gpu") for run in again.runs(pool)}
+        assert states <= {"Completed", "Crashed", "Cancelled"}
+    finally:
+        stop(again.process)
+    memory = memory_in(up.home)
+    (study,) = memory.studies()
+    assert [(cycle.number, cycle.status) for cycle in memory.cycles(study)] == [
+        (1, "finished"),
+        (2, "finished"),
+    ]
+    assert {experiment.outcome.status for experiment in memory.experiments(study)} == {"finished"}
