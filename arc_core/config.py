@@ -1,6 +1,7 @@
 """Hydra's groups composed into one frozen, typed configuration: the science of a study."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def load_config(
     shorthand = [f"task={task}"] if task else []
     # The path itself is set below: Hydra's grammar would trip over spaces and brackets in it.
     shorthand += ["data=folder", "data.path=."] if data is not None else []
-    tree = _compose([*shorthand, *overrides])
+    tree = _compose(shorthand, overrides)
     _complete(tree, settings)
     if data is not None:
         tree["data"]["path"] = _absolute(data)
@@ -77,25 +78,53 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
 
 
-def _compose(overrides: Sequence[str]) -> dict[str, Any]:
+def _compose(shorthand: Sequence[str], overrides: Sequence[str]) -> dict[str, Any]:
+    try:
+        return _composed([*shorthand, *overrides])
+    except Exception as error:  # noqa: BLE001  # Hydra has no common root for what bad input raises
+        # Without Hydra's own advice: its search path tells a user nothing, and +key is refused here.
+        words = " ".join(str(error).split()).split(" Config search path:")[0].split(" To append to your")[0]
+        raise ConfigError(
+            words.rstrip("."),
+            where="overrides " + " ".join(overrides) if overrides else "configs/arc.yaml",
+            cure=" ".join(filter(None, map(_hint, overrides)))
+            or "An override is key=value, such as spec.epochs=30 or model=segmentation/segresnet; "
+            "docs/experiments.md lists the keys, configs/ holds the groups.",
+        ) from None
+
+
+def _composed(overrides: list[str]) -> dict[str, Any]:
     from hydra import compose, initialize_config_dir  # 0.2 s that --help need not pay
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
     GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(CONFIGS)):
-            composed = compose("arc", overrides=list(overrides))
-        tree = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    except Exception as error:  # noqa: BLE001  # Hydra has no common root for what bad input raises
-        raise ConfigError(
-            " ".join(str(error).split()),
-            where="overrides " + " ".join(overrides) if overrides else "configs/arc.yaml",
-            cure="An override is key=value, such as spec.epochs=30 or model=segmentation/segresnet; "
-            "docs/experiments.md lists the keys, configs/ holds the groups.",
-        ) from None
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONFIGS)):
+        composed = compose("arc", overrides=overrides)
+    tree = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(tree, dict)
     return {str(key): value for key, value in tree.items()}
+
+
+def _hint(override: str) -> str:
+    """What a wrong override was perhaps meant to be; nothing for a right one."""
+    key, _, value = override.lstrip("+~").partition("=")
+    group = CONFIGS / key
+    if key and group.is_dir() and group.is_relative_to(CONFIGS):
+        choices = sorted(path.relative_to(group).with_suffix("").as_posix() for path in group.rglob("*.yaml"))
+        return "" if value in choices else f"The choices of {key} are {', '.join(choices)}."
+    known = list(_keys(_composed([])))
+    near = get_close_matches(key, known, n=1)
+    return (
+        f"Did you mean {near[0]}? docs/experiments.md lists every key." if near and key not in known else ""
+    )
+
+
+def _keys(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{key}.")
 
 
 def _absolute(folder: str) -> str:

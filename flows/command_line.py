@@ -24,6 +24,7 @@ from arc_core.training.prediction import Predicted, check_out, images_in
 from flows.terminal import Terminal, counted
 from tasks.predict import Champion, no_champion
 
+STOPS = (signal.SIGINT, signal.SIGTERM)
 STOP_S = 15.0  # from a signal to the end at the latest
 STOPPED = "Stopped. What had finished is kept; the same command goes on from there."
 
@@ -126,32 +127,49 @@ def _guarded(command: Callable[[], None]) -> int:
     """The exit code; an error that ARC foresaw is one line, any other is shown whole."""
     if "PREFECT_LOGGING_LEVEL" not in os.environ:
         logging.disable(logging.CRITICAL)  # the terminal has ARC's tables; Prefect's UI has the states
-    stopped: list[int] = []
-
-    def stop(number: int, frame: object) -> None:
-        stopped.append(number)
-        # Ctrl-C reaches Prefect's own server too; what then waits for it must not hold the terminal.
-        # The workers end with this process.
-        ending = threading.Timer(STOP_S, lambda: (print(STOPPED, file=sys.stderr, flush=True), os._exit(130)))
-        ending.daemon = True
-        ending.start()
-        raise KeyboardInterrupt
-
-    # A service manager's stop is a person's Ctrl-C: trainings and Prefect's server are ended, not left.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    stopped = _stops()
     try:
         command()
     except ArcError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
     except (KeyboardInterrupt, Exception):  # noqa: BLE001  # the last resort: shown whole, never exit 0
-        if stopped:
+        if stopped.is_set():
             print(STOPPED, file=sys.stderr)
             return 130
         traceback.print_exc()
         return 1
     return 0
+
+
+def _stops() -> threading.Event:
+    """Set by Ctrl-C or SIGTERM, which then end this process within STOP_S.
+
+    A service manager's stop is a person's Ctrl-C: trainings and Prefect's server are ended, not left.
+    Either reaches that server too, and what then waits for its answer must not hold the terminal. While
+    a flow runs, Prefect has a handler of its own for SIGTERM, so the wake-up pipe is what is watched.
+    """
+    stopped = threading.Event()
+
+    def stop(number: int, frame: object) -> None:
+        stopped.set()
+        raise KeyboardInterrupt
+
+    def watch() -> None:
+        while os.read(reader, 1)[0] not in STOPS:
+            continue
+        stopped.set()
+        time.sleep(STOP_S)
+        print(STOPPED, file=sys.stderr, flush=True)
+        os._exit(130)  # the workers end with their parent
+
+    for number in STOPS:
+        signal.signal(number, stop)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=watch, daemon=True).start()
+    return stopped
 
 
 def _parser(program: str, description: str) -> ArgumentParser:

@@ -39,7 +39,7 @@ def arc(
     deadline = None if max_minutes is None else time.time() + 60 * max_minutes - WRAP_UP_S
     config = load_config(overrides or [], task=task, data=data)
     if dry_run:
-        return plan_only(config)
+        return plan_only(config, deadline)
     with only_cycle_in(get_settings().home.resolve()):
         context = open_cycle(config)
         try:
@@ -62,7 +62,7 @@ def run(context: Context, deadline: float | None) -> CycleSummary:
     return summary
 
 
-def meet(context: Context, deadline: float | None = None) -> History:
+def meet(context: Context, deadline: float | None) -> History:
     """The board's meeting; what it selects waits in the store."""
     history = recall(context)
     directive = direct(context, history, deadline)
@@ -72,12 +72,12 @@ def meet(context: Context, deadline: float | None = None) -> History:
     return history
 
 
-def plan_only(config: ArcConfig) -> CycleSummary:
+def plan_only(config: ArcConfig, deadline: float | None) -> CycleSummary:
     """A dry run: the meeting, and the plan of what it would train. Says how long it took itself."""
     began = time.monotonic()
     with TemporaryDirectory(prefix="arc-dry-run-") as scratch:
         context = open_cycle(config, scratch_folder=Path(scratch))
-        meet(context)
+        meet(context, deadline)
         summary: CycleSummary = plan(context)
     return summary.model_copy(update={"body_s": time.monotonic() - began})
 

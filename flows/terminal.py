@@ -38,7 +38,7 @@ class Terminal:
         columns = (
             TextColumn("{task.fields[name]}"),
             BarColumn(24),
-            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[percent]}"),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
         )
@@ -47,16 +47,17 @@ class Terminal:
 
         def listen(experiment_id: str, percent: float | None, words: str) -> None:
             if experiment_id not in tasks:
-                tasks[experiment_id] = bars.add_task(words, name=experiment_id, total=100)
+                tasks[experiment_id] = bars.add_task(words, name=experiment_id, total=100, percent="")
             if percent is None:
                 bars.remove_task(tasks.pop(experiment_id))
             else:
-                bars.update(tasks[experiment_id], completed=percent, description=words)
+                shown = f"{percent:>3.0f} %"
+                bars.update(tasks[experiment_id], completed=percent, percent=shown, description=words)
 
         listeners.append(listen)
         try:
             with bars:
-                bars.add_task(words, name="arc", total=None)
+                bars.add_task(words, name="arc", total=None, percent="")
                 yield
         finally:
             listeners.remove(listen)
@@ -104,6 +105,7 @@ class Terminal:
     def _headline(self, kind: str, summary: CycleSummary) -> None:
         mark = " · [bold yellow]SIMULATED DATA[/]" if summary.simulated else ""
         self._out.print(f"\n[bold]ARC {kind} {summary.cycle}[/] · {summary.study_id} · {summary.mode}{mark}")
+        self._out.print(summary.cohort)
 
     def _table(self, summary: CycleSummary) -> Table:
         table = Table(show_lines=False, header_style="bold", pad_edge=False)

@@ -1,5 +1,6 @@
 """The champion at work on new images."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from arc_core.data.study import dataset_of
@@ -7,6 +8,7 @@ from arc_core.errors import StoreError
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.study import Experiment, Study
+from arc_core.provenance.canonical import sha256_of_file
 from arc_core.record import Record
 from arc_core.settings import get_settings
 from arc_core.training.prediction import Predicted, check_out, images_in, predict_folder
@@ -41,7 +43,16 @@ def find_champion(study_id: str | None) -> Champion:
     """The champion of the study, or of the one that ran last. StoreError when there is none."""
     settings = get_settings()
     memory = open_memory(settings.store_url)
-    for candidate in [study_id] if study_id else reversed(memory.studies()):
+    known = memory.studies()
+    if study_id and study_id not in known:
+        raise StoreError(
+            "no such study",
+            where=memory.database,
+            got=study_id,
+            expected="one of " + ", ".join(known),
+            cure="Leave out --study for the one that ran last.",
+        )
+    for candidate in [study_id] if study_id else reversed(known):
         if champion := memory.champion(candidate):
             among = sum(e.outcome.result is not None for e in memory.experiments(candidate))
             return Champion(experiment=champion, study=memory.study(candidate), among=among)
@@ -72,10 +83,17 @@ def predict_images(champion: Champion, images: Path, out: Path) -> Predicted:
         predictor,
         found,
         out,
-        f"{champion.words}\n{NOTICE}\n",
+        "\n".join(filter(None, (champion.words, _trained_on(champion.study, found.values()), NOTICE, ""))),
         lambda image_id: tell("images", 100 * places[image_id] / len(found), image_id),
     )
 
 
 CAVEAT = "Each fold's model on the cases held out from it"
 NOTICE = "Research software, not a medical device; not for use in the care of patients."
+
+
+def _trained_on(study: Study, images: Iterable[Path]) -> str:
+    """A warning where the champion is asked about the images it learned from."""
+    learned = {case.sha256 for case in dataset_of(study).cases}
+    known = sum(sha256_of_file(path) in learned for path in images)
+    return f"{known} of these images are the study's own: it was trained on them." if known else ""

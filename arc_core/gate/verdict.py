@@ -65,7 +65,9 @@ def judge(
     if gain is None:
         return verdict("inconclusive", f"{label} of champion {champion_id} is not defined on these cases.")
     outcome, meaning = _outcome(gain, config.level)
-    paired = f"paired gain {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+    # More digits where three would show an end beyond 0 as 0.
+    digits = 3 if min(abs(gain.low), abs(gain.high)) >= 0.0005 else 5
+    paired = f"paired gain {gain.value:+.{digits}f} [{gain.low:+.{digits}f}, {gain.high:+.{digits}f}]"
     figures = f"{label} {own.value:.3f}, {paired} ({_percent(config.level)} interval)"
     return verdict(outcome, f"{figures} over {champion_id}: {meaning}.", gain)
 

@@ -18,7 +18,7 @@ from arc_core.provenance.canonical import sha256_of_file
 from arc_core.provenance.files import write_atomically
 from arc_core.record import Record
 from arc_core.report import figures
-from arc_core.report.summary import CycleSummary, in_words, printable, rows_of, summarise
+from arc_core.report.summary import CycleSummary, in_words, printable, rows_of, spec_in_words, summarise
 
 TEMPLATES = Path(__file__).parent / "templates"
 PNG_ADDRESS = "data:image/png;base64,"
@@ -74,6 +74,7 @@ def _render(
         label=METRICS[study.metric].label,
         directive=directives[0] if directives else None,
         champion=summary.champion,
+        champion_spec=spec_in_words(champion.outcome.spec) if champion else "",
         champion_metrics=_metrics(champion),
         measured=sum(row.metric is not None for row in rows),
         overlay_case=case,

@@ -37,7 +37,7 @@ def best_so_far(rows: Sequence[Row], metric: str) -> bytes:
     axes.set_xlabel("experiment")
     axes.set_ylabel(METRICS[metric].label)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(frameon=False, fontsize=8, loc="best")
+    figure.legend(frameon=False, fontsize=8, loc="outside upper center", ncols=3)  # covers no point
     return _png(figure)
 
 
@@ -58,7 +58,7 @@ def learning_curves(curves: Sequence[tuple[str, Sequence[Point]]]) -> bytes:
     first.set_ylabel("loss")
     first.plot([], [], color=FAINT, label="training, each fold")
     first.plot([], [], color=ACCENT, label="held out (watched only)")
-    first.legend(frameon=False, fontsize=7)
+    figure.legend(frameon=False, fontsize=7, loc="outside upper center", ncols=2)
     return _png(figure)
 
 

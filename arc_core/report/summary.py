@@ -10,7 +10,7 @@ from arc_core.data.study import dataset_of
 from arc_core.experiments.board import Decision, Directive, Proposal
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
-from arc_core.experiments.spec import Value
+from arc_core.experiments.spec import ExperimentSpec, Value
 from arc_core.experiments.study import Cycle, Experiment, Study
 from arc_core.record import Record
 
@@ -117,6 +117,16 @@ def changes_in_words(proposal: Proposal) -> str:
 def in_words(changes: Mapping[str, Value]) -> str:
     """Paths with their new values, on one line."""
     return printable(", ".join(f"{path} {value}" for path, value in sorted(changes.items())))
+
+
+def spec_in_words(spec: ExperimentSpec) -> str:
+    """What was trained: network, image, loss, optimiser, length."""
+    network, optimiser = spec.architecture, spec.optimiser
+    return (
+        f"{network.name} (width {network.width}, depth {network.depth}), {spec.image_size_px} px "
+        f"{spec.normalisation}, loss {spec.loss.name}, {optimiser.name} lr {optimiser.lr:g} {spec.schedule}, "
+        f"{spec.epochs} epochs in batches of {spec.batch_size}"
+    )
 
 
 def printable(text: str) -> str:

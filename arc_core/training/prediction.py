@@ -30,6 +30,8 @@ class Predicted(Record):
 
 def images_in(folder: Path) -> dict[str, Path]:
     """image_id → file, of a folder of images or of a dataset folder."""
+    if folder.is_file():
+        raise DatasetError("this is a file, not a folder", where=folder, cure="Give the folder it lies in.")
     if not folder.is_dir():
         raise DatasetError("no such folder", where=folder, cure="Give the folder that holds the photographs.")
     return list_images(folder / "images" if (folder / "images").is_dir() else folder)

@@ -118,7 +118,13 @@ def ctrl_c(process: psutil.Process) -> None:
         each.send_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("stop", [service_manager, ctrl_c])
+def thorough_service_manager(process: psutil.Process) -> None:
+    """SIGTERM to all of the service's processes, as systemd does."""
+    for each in [process, *process.children(recursive=True)]:
+        each.terminate()
+
+
+@pytest.mark.parametrize("stop", [service_manager, ctrl_c, thorough_service_manager])
 def test_a_stop_ends_trainings_and_server_and_loses_nothing(second_cycle, tmp_path, stop):
     home = tmp_path / "home"
     shutil.copytree(second_cycle.home, home)
@@ -127,7 +133,7 @@ def test_a_stop_ends_trainings_and_server_and_loses_nothing(second_cycle, tmp_pa
         wait_until(lambda: workers(home), process)
         started = psutil.Process(process.pid).children(recursive=True)
         stop(psutil.Process(process.pid))
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130
