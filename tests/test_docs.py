@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from textwrap import dedent
+from typing import Any, get_args
 
 import pytest
 from pydantic.fields import FieldInfo
@@ -12,6 +13,7 @@ from arc_core.config import CONFIGS, ArcConfig, load_config
 from arc_core.experiments.result import Verdict
 from arc_core.record import Record
 from arc_core.settings import Settings
+from tests.arc_core.agents.study import BASELINE, brief
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = (ROOT / "docs" / "experiments.md").read_text()
@@ -52,6 +54,14 @@ def test_every_key_is_documented_with_its_range(key):
 def test_every_verdict_is_documented():
     for outcome in get_args(Verdict.model_fields["outcome"].annotation):
         assert re.search(rf"^\| `{outcome}` \|", EXPERIMENTS, re.MULTILINE), outcome
+
+
+def test_the_documented_agent_proposes():
+    (source,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extend.md").read_text(), re.DOTALL)
+    written: dict[str, Any] = {}
+    exec(dedent(source), written)  # noqa: S102  # the page's own words
+    first, second, *_ = written["MIND"].answer(brief()).proposals
+    assert (first.name, second.changes) == ("baseline", {"epochs": 2 * BASELINE.epochs})
 
 
 def test_every_config_group_and_option_is_documented():

@@ -22,6 +22,7 @@ from tests.conftest import ROOT
 
 EXPERIMENTS = 4  # one more than may train at once
 OVERRIDES = [*TINY, "launch=pool", f"board.experiments_per_cycle={EXPERIMENTS}"]
+ONE = [*TINY, "launch=pool", "board.experiments_per_cycle=1"]
 PREFECT = Path(sys.executable).with_name("prefect")
 
 
@@ -228,7 +229,7 @@ def test_the_report_is_shown_with_its_pictures(up, retried):
 def stopped(up, retried) -> list[psutil.Process]:
     """Ctrl-C in the middle of the next cycle's trainings; what had been started by then."""
     done = {run.id for run in up.runs("arc-gpu")}
-    ran = up.prefect("deployment", "run", "arc/continuous", "--param", f"overrides={json.dumps(OVERRIDES)}")
+    ran = up.prefect("deployment", "run", "arc/continuous", "--param", f"overrides={json.dumps(ONE)}")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     while not any(run.state.is_running() for run in up.runs("arc-gpu") if run.id not in done):
         time.sleep(0.2)
@@ -245,7 +246,7 @@ def test_after_a_stop_the_loop_goes_on(up, stopped):
     again = make_up(up.home, int(up.url.rpartition(":")[2]))
     try:
         ran = again.prefect(
-            "deployment", "run", "arc/continuous", "--watch", "--param", f"overrides={json.dumps(OVERRIDES)}"
+            "deployment", "run", "arc/continuous", "--watch", "--param", f"overrides={json.dumps(ONE)}"
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
         states = {run.state_name for pool in ("arc-control", "arc-gpu") for run in again.runs(pool)}
