@@ -49,10 +49,11 @@ def test_a_bad_flag(refused, arguments, named):
 @pytest.mark.parametrize(
     ("override", "named", "cure"),
     [
-        ("spec.epoch=3", "spec.epoch", "docs/experiments.md"),
+        ("spec.epoch=3", "spec.epoch", "Did you mean spec.epochs?"),
         ("spec.epochs=many", "spec.epochs", "docs/experiments.md"),
-        ("optim=lion", "lion", "configs/"),
-        ("epochs", "epochs", "An override is key=value"),
+        ("optim=lion", "lion", "The choices of optim are adam, adamw, sgd"),
+        ("model=unet", "model/unet", "segmentation/unet"),
+        ("nonsense", "nonsense", "An override is key=value"),
         ("spec.optimiser.lr=0.5", "spec.optimiser.lr", "Choose a value within the limit"),
         ("spec.epochs=2", "spec.epochs", "Choose a value within the limit"),
     ],
