@@ -22,6 +22,14 @@ ROOT = Path(__file__).parent.parent
 DRISHTI = ROOT.parent / "shared" / "data" / "drishti-gs1-train"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow first, so that two processes end together; what shares a real cycle stays in one of them."""
+    for item in items:
+        shares = "one_cycle" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("cycle" if shares else item.path.name))
+    items.sort(key=lambda item: ("up" not in item.fixturenames, "one_cycle" not in item.fixturenames))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test session's own, on a loopback port."""

@@ -9,7 +9,7 @@ from arc_core.config import load_config
 from tasks.board import direct, pending
 from tasks.cycle import open_cycle
 from tests.command import TINY
-from tests.contracts.test_memory import decision, proposal
+from tests.contracts.records import decision, proposal
 
 HOUR_S = 3600.0
 

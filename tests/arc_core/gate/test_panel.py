@@ -15,7 +15,7 @@ from arc_core.gate.panel import judge_finished
 from arc_core.gate.verdict import GateConfig
 from arc_core.provenance.canonical import sha256_of_file
 from tests.arc_core.gate.test_bootstrap import cohort
-from tests.contracts.test_memory import RESULT, STUDY, decision, proposal
+from tests.contracts.records import RESULT, STUDY, decision, proposal
 
 CONFIG = GateConfig(resamples=500)
 

@@ -18,7 +18,7 @@ from arc_core.settings import load_settings
 from arc_core.training.evaluator import evaluate
 from arc_core.training.job import run_experiment
 from arc_core.training.plan import LaunchConfig
-from tests.contracts.test_memory import decision
+from tests.contracts.records import decision
 
 
 class Line:

@@ -1,0 +1,76 @@
+"""Records to fill a store with."""
+
+from arc_core.experiments.board import Decision, Feasibility, Proposal, Ruling, Tally, Vote
+from arc_core.experiments.metric import Estimate
+from arc_core.experiments.result import Result
+from arc_core.experiments.spec import Architecture, ExperimentSpec, Loss, Optimiser
+from arc_core.experiments.study import Study
+
+SPEC = ExperimentSpec(
+    task="segmentation",
+    architecture=Architecture(name="unet", width=8, depth=3),
+    image_size_px=64,
+    loss=Loss(name="dice_ce"),
+    optimiser=Optimiser(name="adamw", lr=1e-3),
+    epochs=5,
+    batch_size=8,
+)
+STUDY = Study(
+    id="study-1",
+    task="segmentation",
+    metric="mean_dice",
+    simulated=True,
+    dataset_sha256="0" * 64,
+    dataset={"root": "/a"},
+    split={"folds": 2},
+)
+RESULT = Result(
+    metrics={"mean_dice": Estimate(value=0.8, low=0.7, high=0.9)},
+    folds=2,
+    device="cpu",
+    train_s=1,
+    total_s=2,
+    images=10,
+    work_gflop=3,
+    peak_memory_mib=100,
+    files={},
+)
+
+
+def proposal(seed: int) -> Proposal:
+    spec = SPEC.changed({"seed": seed})
+    return Proposal(
+        id=f"prop-{seed}",
+        proposer="architect",
+        category="explore",
+        name="seed",
+        hypothesis="another seed",
+        justification="noise",
+        parent_id=None,
+        changes={"seed": seed},
+        spec=spec,
+    )
+
+
+def decision(proposal_id: str, *, selected: bool = True) -> Decision:
+    return Decision(
+        proposal_id=proposal_id,
+        outcome="approve" if selected else "reject",
+        selected=selected,
+        tally=Tally(
+            stance="approve",
+            score=1,
+            entropy_bits=0,
+            agreement=1,
+            controversial=False,
+            strategy="weighted",
+            reason="",
+        ),
+        votes=(
+            Vote(role="critic", stance="approve", weight=2, confidence=0.9),
+            Vote(role="supervisor", stance="approve", weight=3, confidence=1),
+        ),
+        ruling=Ruling(proposal_id=proposal_id, decision="approve", reasons=()),
+        feasibility=Feasibility(proposal_id=proposal_id, runs=True, seconds=1, memory_mib=1, reasons=()),
+        reason="",
+    )
