@@ -14,7 +14,7 @@ cycle: .venv/installed  ## one research cycle with the defaults (simulated image
 	$(BIN)/python -m flows.cycle
 
 test: .venv/installed  ## all tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed  ## formatting, lint, types, import contracts, the lock
 	$(BIN)/ruff format --check .

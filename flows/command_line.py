@@ -25,7 +25,7 @@ from flows.terminal import Terminal, counted
 from tasks.predict import Champion, no_champion
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
-STOP_S = 15.0  # from a signal to the end at the latest
+STOP_S = 10.0  # from a signal to the end at the latest
 STOPPED = "Stopped. What had finished is kept; the same command goes on from there."
 
 

@@ -2,8 +2,9 @@
 
 import os
 
-# Before any import of Prefect, which reads them once.
+# Before any import of Prefect or torch, which read them once.
 os.environ |= {
+    "OMP_NUM_THREADS": "1",  # two test processes share the cores
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_LEVEL": "ERROR",
@@ -23,10 +24,7 @@ DRISHTI = ROOT.parent / "shared" / "data" / "drishti-gs1-train"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow first, so that two processes end together; what shares a real cycle stays in one of them."""
-    for item in items:
-        shares = "one_cycle" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("cycle" if shares else item.path.name))
+    """The slow first, so that two processes end together."""
     items.sort(key=lambda item: ("up" not in item.fixturenames, "one_cycle" not in item.fixturenames))
 
 
