@@ -110,7 +110,7 @@ def _hint(override: str) -> str:
     """What a wrong override was perhaps meant to be; nothing for a right one."""
     key, _, value = override.lstrip("+~").partition("=")
     group = CONFIGS / key
-    if key and group.is_dir() and group.is_relative_to(CONFIGS):
+    if key and ".." not in group.parts and group.is_dir():
         choices = sorted(path.relative_to(group).with_suffix("").as_posix() for path in group.rglob("*.yaml"))
         return "" if value in choices else f"The choices of {key} are {', '.join(choices)}."
     known = list(_keys(_composed([])))

@@ -63,7 +63,7 @@ def test_networks_and_losses_are_those_of_the_code(settings, task):
 @pytest.mark.parametrize("task", TASKS)
 def test_the_losses_parameters_are_those_the_code_takes(settings, task):
     for name, params in compose(settings, task=task).space.loss_params.items():
-        catalogue.loss_params(task, name, params)  # SpecError where one is unknown
+        assert catalogue.loss_params(task, name, params) == params  # SpecError where one is unknown
 
 
 def test_a_folder_is_chosen_by_its_path(settings, tmp_path):

@@ -7,7 +7,7 @@ from arc_core.data.source import DataConfig, open_dataset
 from arc_core.data.splits import Split, make_split
 from arc_core.errors import DatasetError
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.metric import Task
+from arc_core.experiments.metric import OF_TASK, Task
 from arc_core.experiments.study import Study, study_id
 
 
@@ -30,7 +30,7 @@ def open_study(memory: Memory, config: DataConfig, task: Task, metric: str, home
 
 
 def _need_labels(dataset: Dataset, metric: str) -> None:
-    if metric in ("auc", "brier") and any(case.label is None for case in dataset.cases):
+    if metric in OF_TASK["classification"] and any(case.label is None for case in dataset.cases):
         raise DatasetError(
             f"the metric {metric} needs a label of every image",
             where=Path(dataset.root) / "labels.csv",

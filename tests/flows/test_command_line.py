@@ -4,7 +4,9 @@ import sqlite3
 
 import pytest
 
-from flows.command_line import cycle_command
+from arc_core.errors import ArcError
+from arc_core.report.summary import CycleSummary, Row
+from flows.command_line import _need_one_that_ran, cycle_command
 from flows.cycle import arc
 from tests.command import TINY, run_cycle
 
@@ -132,3 +134,27 @@ def test_the_exit_code_reaches_the_shell(tmp_path):
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("ConfigError: ")
     assert not list((tmp_path / "prefect").glob("*.db*")), "no server was started for it"
+
+
+def test_a_cycle_whose_every_experiment_failed_is_a_failure():
+    row = Row(
+        number=1,
+        experiment_id="exp-1",
+        cycle=1,
+        hypothesis="",
+        changes="–",
+        status="failed",
+        metric=None,
+        verdict="failed",
+        reason="loss is NaN in fold 0",
+        seconds=None,
+    )
+    summary = CycleSummary(
+        study_id="study-1", cycle=1, metric="auc", simulated=True, cohort="", mode="explore", rows=(row, row)
+    )
+    with pytest.raises(ArcError, match="all experiments of cycle 1 failed") as caught:
+        _need_one_that_ran(summary)
+    assert caught.value.exit_code == 1
+    _need_one_that_ran(
+        summary.model_copy(update={"rows": (row, row.model_copy(update={"status": "finished"}))})
+    )

@@ -2,13 +2,17 @@
 
 import pickle
 import shutil
+from contextlib import closing
 
 import pytest
 from PIL import Image
 
 from arc_core.data.manifest import read_dataset
+from arc_core.data.source import DataConfig
 from arc_core.data.splits import make_split
+from arc_core.data.study import open_study
 from arc_core.errors import DatasetError
+from arc_core.experiments.memory import Memory
 from tests.arc_core.data.breakage import (
     bit_flipped,
     bomb,
@@ -214,6 +218,14 @@ def test_a_link_to_nowhere_is_not_taken_for_nothing(folder, name):
     path.symlink_to(folder.parent / "nowhere")
     with pytest.raises(DatasetError, match=f"{name}: the f.* cannot be"):
         read_dataset(folder, "classification")
+
+
+def test_a_metric_of_labels_needs_them(folder, tmp_path):
+    (folder / "labels.csv").unlink()
+    with closing(Memory(f"sqlite:///{tmp_path / 'arc.db'}")) as memory:
+        with pytest.raises(DatasetError, match=r"labels\.csv: the metric auc needs a label of every image"):
+            open_study(memory, DataConfig(path=str(folder), folds=2), SEG, "auc", tmp_path)
+        assert memory.studies() == ()
 
 
 def test_fewer_patients_than_folds(simulated):

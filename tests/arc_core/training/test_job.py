@@ -14,6 +14,7 @@ from arc_core.experiments.board import Proposal
 from arc_core.experiments.holder import Holder
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.study import Study, experiment_id
+from arc_core.gpu.inventory import Gpu
 from arc_core.settings import load_settings
 from arc_core.training.evaluator import evaluate
 from arc_core.training.job import run_experiment
@@ -110,6 +111,15 @@ def test_what_can_not_end_in_time_is_not_started(line):
     assert outcome.status == "stopped"
     assert outcome.reason.startswith("not started: it needs about ")
     assert not (line.settings.runs / made).exists()
+
+
+def test_a_full_gpu_is_waited_for_no_longer_than_there_is_time(line, monkeypatch):
+    made = line.approve()
+    full = Gpu(index=0, uuid="GPU-0", name="test", memory_total_mib=24_000, memory_used_mib=24_000)
+    monkeypatch.setattr("arc_core.training.job.read_inventory", lambda: (full,))
+    outcome = line.run(made, deadline=time.time() - 1)
+    assert outcome.status == "stopped"
+    assert outcome.reason.startswith("not started: GPU 0 has room for 0.0 of 23.4 GiB")
 
 
 def test_an_interruption_is_recorded_and_ends_the_worker(line):
