@@ -15,6 +15,7 @@ from arc_core.experiments.metric import OF_TASK, PRIMARY, Task
 from arc_core.experiments.space import Choice, SearchSpace
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.gate.verdict import GateConfig
+from arc_core.llm.roles import LlmConfig
 from arc_core.record import Record
 from arc_core.settings import Settings, get_settings
 from arc_core.training.plan import CRITICAL, LaunchConfig, check_size, check_spec, largest_divisor
@@ -31,6 +32,7 @@ class ArcConfig(Record):
     space: SearchSpace
     data: DataConfig
     board: BoardConfig
+    llm: LlmConfig
     gate: GateConfig
     launch: LaunchConfig
 
@@ -141,6 +143,7 @@ def _absolute(folder: str) -> str:
 def _complete(tree: dict[str, Any], settings: Settings) -> None:
     """Fill what the config leaves to the settings, and what it leaves to the folders."""
     _need_sections(tree)
+    _override_roles(tree["llm"], settings.roles)
     spec, space, task = tree["spec"], tree["space"], str(tree["task"])
     spec["task"] = task
     if spec.get("epochs") is None:
@@ -156,8 +159,15 @@ def _complete(tree: dict[str, Any], settings: Settings) -> None:
     }
 
 
+def _override_roles(llm: dict[str, Any], roles: Mapping[str, Mapping[str, str]]) -> None:
+    """The machine's word on where models are: ARC_ROLES__CRITIC__BASE_URL=… is llm.roles.critic.base_url."""
+    for role, fields in roles.items():
+        section = llm if role == "default" else llm.setdefault("roles", {})
+        section[role] = {**(section.get(role) or {}), **fields}
+
+
 def _need_sections(tree: dict[str, Any]) -> None:
-    broken = [name for name in ("spec", "space", "data") if not isinstance(tree.get(name), dict)]
+    broken = [name for name in ("spec", "space", "data", "llm") if not isinstance(tree.get(name), dict)]
     if not broken and not isinstance(tree["space"].get("axes"), dict):
         broken = ["space.axes"]
     if broken:

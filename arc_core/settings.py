@@ -29,6 +29,7 @@ class Settings(BaseSettings):
         env_prefix="ARC_",
         env_file=".env",
         env_ignore_empty=True,
+        env_nested_delimiter="__",
         extra="ignore",
         frozen=True,
         validate_default=True,
@@ -43,6 +44,13 @@ class Settings(BaseSettings):
     historian_timeout: int = Field(600, ge=60, le=1800, description="seconds the historian's LLM may take")
     llm_max_retries: int = Field(3, ge=0, le=10, description="retries after a time-out")
     llm_retry_delay: float = Field(2.0, gt=0, le=60, description="first delay in seconds; doubles each time")
+
+    llm_api_key: SecretStr | None = Field(
+        None, description="key for servers named by base_url; other providers read their own variables"
+    )
+    roles: dict[str, dict[str, str]] = Field(
+        {}, description="overrides of the config's llm section, such as ARC_ROLES__CRITIC__MODEL"
+    )
 
     min_epochs: int = Field(3, ge=1, le=100, description="fewest epochs the board may propose")
     default_epochs: int = Field(5, ge=1, le=100, description="epochs where the config leaves them open")

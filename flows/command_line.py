@@ -22,6 +22,7 @@ from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from arc_core.training.prediction import Predicted, check_out, images_in
 from flows.terminal import Terminal, counted
+from tasks.pause import need_server
 from tasks.predict import Champion, no_champion
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -58,6 +59,8 @@ def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
         called = time.time()
         with terminal.progress("the board meets" if dry_run else "the cycle runs"):
             summary = arc(**given, max_minutes=left)
+        if summary.mode == "off":
+            return terminal.say(summary.note)
         if dry_run:
             return terminal.show_plan(summary, begun_s=called - _process_start(), flow_s=time.time() - called)
         terminal.show_cycle(summary)
@@ -107,6 +110,10 @@ def _check_input(given: dict[str, object]) -> None:
     """Bad input is told at once, before a server is started."""
     task, data, overrides = given["task"], given["data"], given["overrides"]
     config = load_config(overrides, task=task, data=data)  # type: ignore[arg-type]
+    if config.board.autonomy == "off":
+        return
+    if not given["dry_run"]:
+        need_server(config.board)
     settings = get_settings()
     try:
         settings.home.mkdir(parents=True, exist_ok=True)

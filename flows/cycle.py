@@ -3,20 +3,27 @@
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 from prefect import flow
+from prefect.runtime import deployment
+from prefect.states import Cancelled, Completed
 
 from arc_core.config import ArcConfig, load_config
+from arc_core.errors import CycleBusy
 from arc_core.experiments.board import History
 from arc_core.experiments.home import only_cycle_in
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
-from tasks.board import agenda, decide, direct, pending, propose, recall, review
+from tasks.approval import approve_directive, approve_experiments, cleared
+from tasks.board import agenda, decide, direct, propose, review
 from tasks.context import Context
 from tasks.cycle import close_cycle, open_cycle
 from tasks.judge import judge
+from tasks.pause import need_server
 from tasks.plan import plan
 from tasks.publish import publish
+from tasks.recall import digest, recall, remember
 from tasks.train import train, trainings_end_with_it
 
 WRAP_UP_S = 15.0  # judging, the report and the server's end come after the last training
@@ -38,22 +45,35 @@ def arc(
     """
     deadline = None if max_minutes is None else time.time() + 60 * max_minutes - WRAP_UP_S
     config = load_config(overrides or [], task=task, data=data)
+    if config.board.autonomy == "off":
+        return switched_off(config)
     if dry_run:
         return plan_only(config, deadline)
-    with only_cycle_in(get_settings().home.resolve()):
-        context = open_cycle(config)
-        try:
-            with trainings_end_with_it():
-                return run(context, deadline)
-        except BaseException as error:
-            close_cycle(context, failed=f"{type(error).__name__}: {error}")
+    need_server(config.board)
+    try:
+        with only_cycle_in(get_settings().home.resolve()):
+            return hold(config, deadline)
+    except CycleBusy as busy:
+        if deployment.id is None:
             raise
+        return too_early(busy)
+
+
+def hold(config: ArcConfig, deadline: float | None) -> CycleSummary:
+    """A cycle from its opening to its close, which records how it ended."""
+    context = open_cycle(config)
+    try:
+        with trainings_end_with_it():
+            return run(context, deadline)
+    except BaseException as error:
+        close_cycle(context, failed=f"{type(error).__name__}: {error}")
+        raise
 
 
 def run(context: Context, deadline: float | None) -> CycleSummary:
     """The whole cycle: the board meets, what it approved is trained, the gate judges, the record is kept."""
     history = meet(context, deadline)
-    experiments, waiting = agenda(context), pending(context)
+    experiments, waiting = agenda(context), cleared(context)
     for future in [train(context, experiment_id, deadline) for experiment_id in waiting]:
         future.result()
     judge(context)
@@ -63,12 +83,17 @@ def run(context: Context, deadline: float | None) -> CycleSummary:
 
 
 def meet(context: Context, deadline: float | None) -> History:
-    """The board's meeting; what it selects waits in the store."""
-    history = recall(context)
-    directive = direct(context, history, deadline)
+    """The board's meeting; what it selects, and a person where one has to agree, waits in the store."""
+    history = digest(context)
+    recalled = recall(context, history)  # the historian's model thinks while the director's does
+    directive = approve_directive(context, direct(context, history, deadline), deadline)
+    history = remember(context, history, recalled)
+    if directive is None:
+        return history
     proposals = propose(context, history, directive)
     reviews = review(context, history, directive, proposals)
     decide(context, history, directive, proposals, reviews, deadline)
+    approve_experiments(context, deadline)
     return history
 
 
@@ -80,6 +105,21 @@ def plan_only(config: ArcConfig, deadline: float | None) -> CycleSummary:
         meet(context, deadline)
         summary: CycleSummary = plan(context)
     return summary.model_copy(update={"body_s": time.monotonic() - began})
+
+
+def switched_off(config: ArcConfig) -> CycleSummary:
+    """`board.autonomy=off`: no cycle is opened, and the run's state says so."""
+    note = "board.autonomy is off: no cycle was opened and nothing ran."
+    summary = CycleSummary(
+        study_id="", cycle=0, metric=config.metric, simulated=False, cohort="", mode="off", note=note
+    )
+    # Prefect takes a state that a flow returns for the run's own, and hands its data to the caller.
+    return cast(CycleSummary, Completed(name="Off", message=note, data=summary))
+
+
+def too_early(busy: CycleBusy) -> CycleSummary:
+    """A deployed run while another holds the home, perhaps waiting for a person: cancelled, not failed."""
+    return cast(CycleSummary, Cancelled(message=str(busy)))
 
 
 if __name__ == "__main__":

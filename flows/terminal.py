@@ -10,9 +10,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from arc_core.experiments.metric import METRICS
-from arc_core.report.summary import CycleSummary, Row
+from arc_core.report.summary import CycleSummary, PlannedRow, Row, arm_in_words
 from arc_core.training.prediction import Predicted
-from tasks.progress import listeners
+from tasks.progress import announcers, listeners
 
 STYLES = {"baseline": "cyan", "promote": "bold green", "reject": "red", "failed": "red", "stopped": "yellow"}
 
@@ -54,13 +54,18 @@ class Terminal:
                 shown = f"{percent:>3.0f} %"
                 bars.update(tasks[experiment_id], completed=percent, percent=shown, description=words)
 
+        def announce(words: str) -> None:
+            bars.console.print(escape(words), soft_wrap=True)
+
         listeners.append(listen)
+        announcers.append(announce)
         try:
             with bars:
                 bars.add_task(words, name="arc", total=None, percent="")
                 yield
         finally:
             listeners.remove(listen)
+            announcers.remove(announce)
 
     def show_cycle(self, summary: CycleSummary) -> None:
         """The cycle's table, the champion, and where the report lies."""
@@ -71,6 +76,8 @@ class Terminal:
                 self._out.print(f"#{row.number} {row.status}: {escape(row.reason)}")
         if summary.rejected:
             self._out.print(f"Not approved: {counted(summary.rejected, 'proposal')}; the report says why.")
+        if summary.note:
+            self._out.print(escape(summary.note), soft_wrap=True)
         self._show_champion(summary.champion, summary.metric)
         self._out.print(f"report: {summary.report}", soft_wrap=True)
 
@@ -82,7 +89,7 @@ class Terminal:
             table.add_column(name, justify="right" if name in ("minutes", "memory MiB") else "left")
         for row in summary.planned:
             cost = (row.device, f"{row.minutes:.1f}", f"{row.memory_mib:.0f}")
-            table.add_row(row.experiment_id, escape(row.hypothesis), escape(row.changes), *cost)
+            table.add_row(_named(row), escape(row.hypothesis), escape(row.changes), *cost)
         self._out.print(table)
         for row in summary.planned:
             self._out.print(f"[bold]{row.experiment_id}[/] final training configuration:")
@@ -120,7 +127,7 @@ class Terminal:
             style = STYLES.get(row.verdict, "")
             table.add_row(
                 str(row.number),
-                row.experiment_id,
+                _named(row),
                 escape(row.hypothesis),
                 escape(row.changes),
                 escape(str(row.metric)) if row.metric else "–",
@@ -136,3 +143,9 @@ class Terminal:
         value = escape(str(champion.metric))
         words = f"#{champion.number} {champion.experiment_id}, {METRICS[metric].label} {value}"
         self._out.print(f"champion: [bold]{words}[/], since cycle {champion.cycle}", soft_wrap=True)
+
+
+def _named(row: Row | PlannedRow) -> str:
+    """The experiment's id, and below it the arm where that is not the board."""
+    arm = arm_in_words(row.arm)
+    return f"{row.experiment_id}\n[magenta]{arm}[/]" if arm else row.experiment_id

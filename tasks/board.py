@@ -1,17 +1,15 @@
 """The board's meeting. A step that the store already has for this cycle is read, not held again."""
 
 import time
-from typing import Any
 
-from prefect.client.schemas.objects import State, TaskRun
-from prefect.tasks import Task, exponential_backoff
-
-from arc_core.agents.briefs import CheckBrief, DirectBrief, ProposeBrief, RecallBrief, ReviewBrief, RuleBrief
+from arc_core.agents.briefs import CheckBrief, DirectBrief, ProposeBrief, ReviewBrief, RuleBrief
+from arc_core.agents.control import blinded, draw_control
 from arc_core.agents.decide import decide as decided
+from arc_core.agents.forbidden import learned
 from arc_core.agents.votes import collect
 from arc_core.data.study import split_of
-from arc_core.experiments.board import Budget, Decision, Directive, History, Outcome, Proposal, Review
-from arc_core.experiments.limits import MAX_GPU_MEMORY_MIB
+from arc_core.experiments.board import Budget, Decision, Directive, History, Proposal, Review
+from arc_core.experiments.limits import MAX_GPU_MEMORY_MIB, ForbiddenRange
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.provenance.canonical import sha256_of
 from arc_core.settings import get_settings
@@ -21,41 +19,31 @@ from tasks.context import Context
 from tasks.policy import arc_task
 
 
-def recall(context: Context) -> History:
-    """The historian's digest, retried as the settings say, and only after a time-out."""
-    settings = get_settings()
-    return _recall.with_options(
-        retries=settings.llm_max_retries,
-        retry_delay_seconds=exponential_backoff(settings.llm_retry_delay),
-        retry_jitter_factor=0.5,
-        retry_condition_fn=_timed_out,
-        timeout_seconds=settings.historian_timeout + 60,
-    )(context)
-
-
-@arc_task(name="recall")
-def _recall(context: Context) -> History:
-    brief = RecallBrief(metric=context.config.metric, outcomes=_outcomes(context))
-    return context.board.historian.answer(brief)
-
-
-def _timed_out(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    return isinstance(state.result(raise_on_failure=False), TimeoutError)
-
-
 @arc_task(name="direct")
 def direct(context: Context, history: History, deadline: float | None) -> Directive:
     """The director's word for this cycle.
 
     Experiments left from before take their slots first, but for those that could not end in time:
-    they wait for a longer cycle and must not hold up every shorter one.
+    they wait for a longer cycle and must not hold up every shorter one. One of two or more slots is the
+    control's.
     """
     kept = context.memory.kept(context.cycle.id, Directive)
     if kept:
         return kept[0]
-    slots = context.config.board.experiments_per_cycle - _left_over(context, deadline)
-    brief = DirectBrief(history=history, metric=context.config.metric, slots=max(slots, 1))
-    directive = context.board.director.answer(brief)
+    board = context.config.board
+    slots = board.experiments_per_cycle - _left_over(context, deadline)
+    control = slots >= 2 and board.control_arm != "off"
+    parent, parent_id = context.parent
+    directive = context.board.direct(
+        DirectBrief(
+            history=history,
+            metric=context.config.metric,
+            space=context.config.space,
+            parent=parent,
+            parent_id=parent_id,
+            slots=max(slots - control, 1),
+        )
+    ).model_copy(update={"control": control})
     if slots <= 0:
         directive = directive.model_copy(
             update={
@@ -69,29 +57,33 @@ def direct(context: Context, history: History, deadline: float | None) -> Direct
 
 @arc_task(name="propose")
 def propose(context: Context, history: History, directive: Directive) -> tuple[Proposal, ...]:
-    """Novel changes to the champion's spec, from every proposer."""
+    """Novel changes to the champion's spec, from every proposer; last, the control."""
     kept = context.memory.kept(context.cycle.id, Proposal)
     if kept:
         return kept
-    config, outcomes = context.config, _outcomes(context)
-    champion = context.memory.champion(context.study_id)
+    config, outcomes = context.config, context.outcomes
+    parent, parent_id = context.parent
     slots = sum(directive.budget.model_dump().values())
     brief = ProposeBrief(
         directive=directive,
         history=history,
         outcomes=outcomes,
-        parent=champion.outcome.spec if champion else config.spec,
-        parent_id=champion.id if champion else None,
+        parent=parent,
+        parent_id=parent_id,
         baseline=config.spec,
         space=config.space,
         losses=config.losses,
         # One more each than is needed, so that a rejection leaves no slot idle.
         count=-(-slots // len(config.board.proposers)) + 1 if slots else 0,
-        seed=int(sha256_of([context.study_id, context.cycle.number, config.spec.seed])[:7], 16),
+        seed=_seed(context),
         metric=config.metric,
-        seen=frozenset(outcome.spec.id for outcome in outcomes),
+        seen=frozenset(outcome.spec_id for outcome in outcomes),
+        forbidden=forbidden_ranges(context),
     )
     proposals = context.board.propose(brief)
+    if directive.control:
+        seen = brief.seen | {proposal.spec.id for proposal in proposals}
+        proposals += draw_control(brief.model_copy(update={"seen": seen}), config.board.control_arm)
     context.memory.keep(context.cycle.id, proposals)
     return proposals
 
@@ -100,19 +92,20 @@ def propose(context: Context, history: History, directive: Directive) -> tuple[P
 def review(
     context: Context, history: History, directive: Directive, proposals: tuple[Proposal, ...]
 ) -> tuple[Review, ...]:
-    """Both critics, each without sight of the other."""
+    """Both critics, each without sight of the other or of who proposed what."""
     kept = context.memory.kept(context.cycle.id, Review)
     if kept:
         return kept
-    champion = context.memory.champion(context.study_id)
+    parent, _ = context.parent
     brief = ReviewBrief(
-        proposals=proposals,
-        parent=champion.outcome.spec if champion else context.config.spec,
+        proposals=blinded(proposals),
+        parent=parent,
         history=history,
         directive=directive,
         space=context.config.space,
         losses=context.config.losses,
         metric=context.config.metric,
+        forbidden=forbidden_ranges(context),
     )
     reviews = context.board.review(brief).reviews
     context.memory.keep(context.cycle.id, reviews)
@@ -133,10 +126,19 @@ def decide(
     kept = memory.kept(context.cycle.id, Decision)
     if kept:
         return kept
-    rulings = context.board.supervisor.answer(
-        RuleBrief(proposals=proposals, reviews=reviews, losses=config.losses)
+    forbidden = forbidden_ranges(context)
+    parent, _ = context.parent
+    rulings = context.board.rule(
+        RuleBrief(
+            proposals=blinded(proposals),
+            reviews=reviews,
+            metric=config.metric,
+            parent=parent,
+            losses=config.losses,
+            forbidden=forbidden,
+        )
     ).rulings
-    compiled = compile_proposals(memory, context.study, proposals, settings, config.launch)
+    compiled = compile_proposals(memory, context.study, proposals, settings, config.launch, forbidden)
     checks = context.board.executor.answer(
         CheckBrief(
             proposals=proposals,
@@ -155,10 +157,25 @@ def decide(
         weights=config.board.weights,
     )
     decisions = decided(
-        proposals, votes=votes, rulings=rulings, checks=checks, budget=directive.budget, config=config.board
+        proposals,
+        votes=votes,
+        rulings=rulings,
+        checks=checks,
+        budget=directive.budget,
+        config=config.board,
+        control_slot=directive.control,
+        seed=_seed(context),
     )
-    memory.keep_decisions(context.cycle, decisions, {proposal.id: proposal for proposal in proposals})
+    by_id, waiting = {proposal.id: proposal for proposal in proposals}, context.asks_before_training
+    memory.keep_decisions(context.cycle, decisions, by_id, waiting=waiting)
     return decisions
+
+
+def forbidden_ranges(context: Context) -> tuple[ForbiddenRange, ...]:
+    """What this study's failures forbid so far."""
+    champion = context.memory.champion(context.study_id)
+    spared = (context.config.spec, *([champion.outcome.spec] if champion else []))
+    return learned(context.outcomes, context.config.space, spared)
 
 
 def agenda(context: Context) -> tuple[str, ...]:
@@ -167,24 +184,18 @@ def agenda(context: Context) -> tuple[str, ...]:
     Whatever has no verdict yet belongs to it, so that a cycle taken up again reports what had
     finished before it was interrupted.
     """
-    judged = {verdict.experiment_id for verdict in context.memory.verdicts(context.study_id)}
-    return tuple(
-        e.id
-        for e in context.memory.experiments(context.study_id)
-        if e.outcome.cycle == context.cycle.number or not (e.id in judged or e.outcome.status == "failed")
-    )
+    return tuple(experiment.id for experiment in context.memory.agenda(context.cycle))
 
 
 def pending(context: Context) -> tuple[str, ...]:
     """Approved experiments without an outcome, oldest first: this cycle's and those left from before."""
-    experiments = context.memory.experiments(context.study_id)
-    return tuple(e.id for e in experiments if e.outcome.status in ("approved", "running", "stopped"))
+    return tuple(experiment.id for experiment in context.memory.pending(context.study_id))
 
 
 def _left_over(context: Context, deadline: float | None) -> int:
     """How many experiments left from before are expected to end in time."""
     memory, study, settings = context.memory, context.study, get_settings()
-    waiting = [memory.experiment(each).outcome.spec for each in pending(context)]
+    waiting = [experiment.outcome.spec for experiment in memory.pending(context.study_id)]
     available = _seconds_until(deadline)
     if available is None or not waiting:
         return len(waiting)
@@ -197,9 +208,10 @@ def _left_over(context: Context, deadline: float | None) -> int:
     return sum(seconds(spec) <= available for spec in waiting)
 
 
+def _seed(context: Context) -> int:
+    """Of everything that is drawn in the cycle."""
+    return int(sha256_of([context.study_id, context.cycle.number, context.config.spec.seed])[:7], 16)
+
+
 def _seconds_until(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.time())
-
-
-def _outcomes(context: Context) -> tuple[Outcome, ...]:
-    return tuple(experiment.outcome for experiment in context.memory.experiments(context.study_id))

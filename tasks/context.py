@@ -1,9 +1,14 @@
 """What every task of one cycle is told: small, frozen, and enough to find the rest in the store."""
 
+from dataclasses import replace
+
 from arc_core.agents.board import Board, offline_board
 from arc_core.config import ArcConfig
+from arc_core.experiments.board import Outcome
 from arc_core.experiments.memory import Memory, open_memory
+from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Cycle, Study
+from arc_core.llm.counsel import Counsel
 from arc_core.record import Record
 from arc_core.settings import get_settings
 
@@ -25,5 +30,28 @@ class Context(Record):
         return self.memory.study(self.study_id)
 
     @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Every experiment of the study as the board sees it, oldest first."""
+        return self.memory.outcomes(self.study_id)
+
+    @property
+    def parent(self) -> tuple[ExperimentSpec, str | None]:
+        """The champion's spec and experiment, or the configured baseline, which has none."""
+        champion = self.memory.champion(self.study_id)
+        return (champion.outcome.spec, champion.id) if champion else (self.config.spec, None)
+
+    @property
+    def asks_before_training(self) -> bool:
+        """Whether nothing may train without a person's yes."""
+        return self.scratch is None and self.config.board.autonomy in ("semi", "auto")
+
+    @property
+    def counsel(self) -> Counsel | None:
+        """The models behind the roles; a dry run asks none."""
+        if self.scratch is not None or not self.config.llm.has_models:
+            return None
+        return Counsel(self.memory.calls, self.cycle.id, self.config.llm, get_settings())
+
+    @property
     def board(self) -> Board:
-        return offline_board(self.config.board)
+        return replace(offline_board(self.config.board), counsel=self.counsel)

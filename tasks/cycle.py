@@ -21,7 +21,10 @@ def open_cycle(config: ArcConfig, *, scratch_folder: Path | None = None) -> Cont
     memory = open_memory(scratch or settings.store_url)
     study = open_study(memory, config.data, config.task, config.metric, settings.home.resolve())
     cycle = memory.begin_cycle(study.id)
-    return Context(config=config, study_id=study.id, cycle=cycle, scratch=scratch)
+    context = Context(config=config, study_id=study.id, cycle=cycle, scratch=scratch)
+    if context.counsel is not None:
+        context.counsel.warm_up()
+    return context
 
 
 @arc_task(name="close cycle")

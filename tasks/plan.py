@@ -2,11 +2,10 @@
 
 from arc_core.data.study import split_of
 from arc_core.experiments.study import Experiment
-from arc_core.report.summary import CycleSummary, PlannedRow, changes_in_words, printable, summarise
+from arc_core.report.summary import CycleSummary, PlannedRow, arms_of, changes_in_words, printable, summarise
 from arc_core.settings import get_settings
 from arc_core.training.cost import cached_mib, memory_mib
 from arc_core.training.job import pace_of, past_results, pick_gpu, plan_of
-from tasks.board import pending
 from tasks.context import Context
 from tasks.policy import arc_task
 
@@ -15,11 +14,12 @@ from tasks.policy import arc_task
 def plan(context: Context) -> CycleSummary:
     """Compile every experiment that would train to its final configuration."""
     memory, study, settings, launch = context.memory, context.study, get_settings(), context.config.launch
-    waiting, proposals, past = set(pending(context)), memory.proposals(study.id), past_results(memory, study)
-    running = list(memory.on_gpus())
+    waiting, past = memory.pending(study.id), past_results(memory, study)
+    proposals = memory.proposals_of([experiment.id for experiment in waiting])
+    running, arms = list(memory.on_gpus()), arms_of(memory, study)
 
     def planned(experiment: Experiment) -> PlannedRow:
-        proposal = proposals[experiment.proposal_id]
+        proposal = proposals[experiment.id]
         spec = proposal.spec
         gpu_index = pick_gpu(spec, settings, tuple(running), wait=False)
         if gpu_index is not None:
@@ -30,6 +30,7 @@ def plan(context: Context) -> CycleSummary:
             needed += cached_mib(spec, len(compiled.dataset.cases))
         return PlannedRow(
             experiment_id=experiment.id,
+            arm=arms.get((experiment.outcome.cycle, proposal.id), "board"),
             hypothesis=printable(proposal.hypothesis),
             changes=changes_in_words(proposal),
             device="CPU" if gpu_index is None else f"GPU {gpu_index}",
@@ -38,5 +39,5 @@ def plan(context: Context) -> CycleSummary:
             configuration=compiled.model_dump(mode="json", exclude={"dataset", "split"}),
         )
 
-    rows = tuple(planned(each) for each in memory.experiments(study.id) if each.id in waiting)
+    rows = tuple(map(planned, waiting))
     return summarise(memory, study, context.cycle, ()).model_copy(update={"planned": rows})

@@ -54,7 +54,7 @@ def find_champion(study_id: str | None) -> Champion:
         )
     for candidate in [study_id] if study_id else reversed(known):
         if champion := memory.champion(candidate):
-            among = sum(e.outcome.result is not None for e in memory.experiments(candidate))
+            among = len(memory.scores(candidate, memory.study(candidate).metric))
             return Champion(experiment=champion, study=memory.study(candidate), among=among)
     raise no_champion(memory.database)
 
@@ -73,7 +73,7 @@ def predict_images(champion: Champion, images: Path, out: Path) -> Predicted:
 
     found = images_in(images)
     check_out(images, out)
-    result = champion.experiment.outcome.result
+    result = open_memory(get_settings().store_url).result(champion.experiment.id)
     assert result is not None
     predictor = Predictor.load(
         get_settings().runs / champion.experiment.id, result.files, vcdr_model=result.vcdr_model

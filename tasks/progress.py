@@ -23,6 +23,16 @@ def tell(name: str, percent: float | None, words: str = "") -> None:
         listener(name, percent, words)
 
 
+announcers: list[Callable[[str], None]] = []
+"""Called with a line that a person has to see; the terminal is one."""
+
+
+def announce(words: str) -> None:
+    """Tell every announcer of this process."""
+    for announcer in announcers:
+        announcer(words)
+
+
 STEP_PERCENT = 5.0  # each update of the artifact is a request to the server
 
 

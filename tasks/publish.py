@@ -1,4 +1,4 @@
-"""The cycle's report: a page in the ARC home, a report and a table in the Prefect UI."""
+"""The cycle's report: a page in the ARC home, a report and two tables in the Prefect UI."""
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
@@ -7,6 +7,7 @@ from arc_core.experiments.metric import METRICS
 from arc_core.report.cycle import write_report
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
+from tasks.board import forbidden_ranges
 from tasks.context import Context
 from tasks.policy import arc_task
 
@@ -16,10 +17,24 @@ def publish(context: Context, history: History, trained: tuple[str, ...]) -> Cyc
     """Write and show the report of a cycle that trained these experiments."""
     study = context.study
     home = get_settings().home.resolve()
-    report = write_report(context.memory, study, context.cycle, trained, history.lessons, home)
+    report = write_report(
+        context.memory,
+        study,
+        context.cycle,
+        trained,
+        history.lessons,
+        home,
+        alarms=history.alarms,
+        forbidden=forbidden_ranges(context),
+    )
     create_markdown_artifact(report.markdown, key="arc-report", description=f"Cycle {context.cycle.number}")
     create_table_artifact(
         _table(report.summary), key="arc-experiments", description="This cycle's experiments"
+    )
+    create_table_artifact(
+        [card.cells for card in report.standing.scorecards],
+        key="arc-scorecards",
+        description=f"Each role and mind in this study. {report.standing.contest}",
     )
     return report.summary
 
@@ -34,6 +49,7 @@ def _table(summary: CycleSummary) -> list[dict[str, object]]:
             "what changed": row.changes,
             f"{label} [95 %]": str(row.metric or "–"),
             "verdict": row.verdict,
+            "arm": row.arm.replace("_", " "),
             "seconds": round(row.seconds) if row.seconds is not None else "–",
             "data": "simulated" if summary.simulated else "real",
         }

@@ -1,5 +1,6 @@
 """A page as a real browser shows it: headless Chromium, spoken to by the DevTools protocol."""
 
+import base64
 import json
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
@@ -44,6 +46,60 @@ def rendered(url: str, *, until: str = "true") -> str:
         return str(_evaluate(tab, "document.documentElement.outerHTML"))
 
 
+class Driven:
+    """A page that a test acts in. Expressions are JavaScript."""
+
+    def __init__(self, tab: ClientConnection) -> None:
+        self._tab = tab
+
+    def until(self, expression: str) -> None:
+        """Wait for an expression to hold; AssertionError with the page's text when it does not."""
+        give_up = time.monotonic() + PATIENCE_S
+        while not _evaluate(self._tab, expression):
+            shown = _evaluate(self._tab, "document.body.innerText")
+            assert time.monotonic() < give_up, f"it does not come to {expression}: {shown}"
+            time.sleep(0.2)
+
+    def press(self, button: str) -> None:
+        """Press the button of this text once it is there."""
+        buttons = "[...document.querySelectorAll('button')]"
+        found = f"{buttons}.find(button => button.textContent.trim() == {json.dumps(button)})"
+        self.until(f"!!{found}")
+        _evaluate(self._tab, f"{found}.click()")
+
+    def fill(self, field: str, value: str) -> None:
+        """Enter a value in the field of a Prefect form whose title begins like this."""
+        fields = "[...document.querySelectorAll('.schema-form-property')]"
+        found = f"{fields}.find(field => field.innerText.trim().startsWith({json.dumps(field)}))"
+        self.until(f"!!{found}")
+        control = f"{found}.querySelector('textarea, select, input')"
+        events = (
+            "['input', 'change'].forEach(name => control.dispatchEvent(new Event(name, {bubbles: true})))"
+        )
+        _evaluate(
+            self._tab, f"{{ const control = {control}; control.value = {json.dumps(value)}; {events}; }}"
+        )
+
+    def picture(self, path: Path) -> None:
+        """What is seen now, as a PNG file."""
+        size = {"width": 1280, "height": 1400, "deviceScaleFactor": 1, "mobile": False}
+        _call(self._tab, "Emulation.setDeviceMetricsOverride", size)
+        time.sleep(0.5)
+        answer = _call(self._tab, "Page.captureScreenshot", {"format": "png"})
+        path.write_bytes(base64.b64decode(str(answer["data"])))
+
+    def run(self, expression: str) -> object:
+        """What the expression comes to."""
+        return _evaluate(self._tab, expression)
+
+
+@contextmanager
+def driven(url: str) -> Iterator[Driven]:
+    """A page to act in."""
+    with _tab(url) as tab:
+        yield Driven(tab)
+
+
 @contextmanager
 def _tab(url: str) -> Iterator[ClientConnection]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -71,7 +127,11 @@ def _address(browser: "subprocess.Popen[bytes]", profile: Path) -> str:
 
 
 def _evaluate(tab: ClientConnection, expression: str) -> object:
-    question = {"expression": expression, "returnByValue": True}
-    tab.send(json.dumps({"id": 1, "method": "Runtime.evaluate", "params": question}))
-    answer = json.loads(tab.recv())
-    return answer["result"]["result"].get("value")
+    answer = _call(tab, "Runtime.evaluate", {"expression": expression, "returnByValue": True})
+    return answer["result"].get("value")
+
+
+def _call(tab: ClientConnection, method: str, params: dict[str, object]) -> dict[str, Any]:
+    tab.send(json.dumps({"id": 1, "method": method, "params": params}))
+    answer: dict[str, Any] = json.loads(tab.recv())["result"]
+    return answer

@@ -1,7 +1,7 @@
 """The architect: what the network is, what it sees, and what it is asked to minimise."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -81,25 +81,16 @@ def _together(options: Sequence[Option], size: int, strategy: str) -> Iterator[I
 
 
 def _options(desk: Desk) -> tuple[Option, ...]:
-    tried = _tried(desk)
     options = []
     for path, axis in desk.axes.items():
         place = next((i for i, prefix in enumerate(STRUCTURE) if path.startswith(prefix)), None)
         if place is None:
             continue
-        current = desk.flat[path]
+        current, tried = desk.flat[path], {flat.get(path) for flat in desk.evidence.flats}
         for nth, value in enumerate(_values(axis, current, path)):
             worth = desk.evidence.expected(path, current, value) or 0.0
-            options.append(Option(path, value, value in tried.get(path, ()), worth, (nth, place)))
+            options.append(Option(path, value, value in tried, worth, (nth, place)))
     return tuple(options)
-
-
-def _tried(desk: Desk) -> Mapping[str, set[Value]]:
-    tried: dict[str, set[Value]] = {}
-    for outcome in desk.brief.outcomes:
-        for path, value in outcome.spec.flat().items():
-            tried.setdefault(path, set()).add(value)
-    return tried
 
 
 def _values(axis: Choice | Range, current: Value, path: str) -> list[Value]:

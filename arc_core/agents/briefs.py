@@ -23,6 +23,16 @@ class RecallBrief(Record):
 
     metric: str = Field(description="name of the study's primary metric")
     outcomes: tuple[Outcome, ...] = Field(description="every experiment of the study, oldest first")
+    parent: ExperimentSpec = Field(description="the champion's spec, or the configured baseline")
+    parent_id: str | None = Field(
+        None, description="the champion's experiment; None: the configured baseline"
+    )
+    # What the watchdogs look at.
+    proposals_by_cycle: dict[int, tuple[Proposal, ...]] = Field(
+        {}, description="the latest cycles before this"
+    )
+    space: SearchSpace = SearchSpace(axes={})
+    baseline: ExperimentSpec | None = Field(None, description="what proposals without a parent change")
 
 
 class DirectBrief(Record):
@@ -30,6 +40,11 @@ class DirectBrief(Record):
 
     history: History
     metric: str
+    space: SearchSpace
+    parent: ExperimentSpec = Field(description="the champion's spec, or the configured baseline")
+    parent_id: str | None = Field(
+        None, description="the champion's experiment; None: the configured baseline"
+    )
     slots: int = Field(3, ge=1, description="experiments this cycle may run")
 
 
@@ -77,6 +92,8 @@ class RuleBrief(Record):
 
     proposals: tuple[Proposal, ...]
     reviews: tuple[Review, ...]
+    metric: str
+    parent: ExperimentSpec = Field(description="the champion's spec, or the configured baseline")
     losses: frozenset[str]
     forbidden: tuple[ForbiddenRange, ...] = ()
 

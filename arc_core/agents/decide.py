@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from arc_core.agents.board import BoardConfig
 from arc_core.agents.consensus import SIGN, tally
+from arc_core.agents.control import slot_taker
 from arc_core.experiments.board import (
+    Arm,
     Budget,
     Decision,
     Feasibility,
@@ -26,6 +28,8 @@ def decide(
     checks: Iterable[Feasibility],
     budget: Budget,
     config: BoardConfig,
+    control_slot: bool = False,
+    seed: int = 0,
 ) -> tuple[Decision, ...]:
     """One decision per proposal, in their order; `selected` ones run.
 
@@ -34,7 +38,8 @@ def decide(
     reject. Approved proposals are selected by score, then by the weight behind it, then a proposer's
     first choices before its second ones, then by id: first within their category's budget, one for
     each set of axes, so that a cycle does not spend its places on one question; then into the places
-    left empty.
+    left empty. One more place, with `control_slot`, is the control's or a rejected proposal's, drawn by
+    `seed` (`control.slot_taker`); where neither may run, it is the board's.
     """
     ruled = {ruling.proposal_id: ruling for ruling in rulings}
     checked = {check.proposal_id: check for check in checks}
@@ -48,10 +53,12 @@ def decide(
         )
         for proposal in proposals
     ]
-    selected = _selected(proposals, judged, budget)
-    return tuple(
-        decision.model_copy(update=_fate(decision, decision.proposal_id in selected)) for decision in judged
-    )
+    taker = slot_taker(proposals, judged, config.veto_control, seed) if control_slot else None
+    of_board = [decision for decision in judged if decision.arm == "board"]
+    spare = int(control_slot and taker is None)
+    arms: dict[str, Arm] = dict.fromkeys(_selected(proposals, of_board, budget, spare), "board")
+    arms |= [taker] if taker else []
+    return tuple(decision.model_copy(update=_fate(decision, arms)) for decision in judged)
 
 
 def _decision(
@@ -63,6 +70,7 @@ def _decision(
         proposal_id=proposal.id,
         outcome=outcome,
         selected=False,
+        arm="control" if proposal.proposer == "control" else "board",
         tally=count,
         votes=votes,
         ruling=ruling,
@@ -81,7 +89,9 @@ def _outcome(count: Tally, ruling: Ruling, check: Feasibility) -> tuple[Stance, 
     return count.stance, count.reason
 
 
-def _selected(proposals: Sequence[Proposal], judged: Sequence[Decision], budget: Budget) -> set[str]:
+def _selected(
+    proposals: Sequence[Proposal], judged: Sequence[Decision], budget: Budget, spare: int
+) -> set[str]:
     category = {proposal.id: proposal.category for proposal in proposals}
     spec = {proposal.id: proposal.spec.id for proposal in proposals}
     places = _places(proposals)
@@ -101,7 +111,7 @@ def _selected(proposals: Sequence[Proposal], judged: Sequence[Decision], budget:
             room[category[proposal_id]] -= 1
             chosen[proposal_id] = axes[proposal_id]
     left = [proposal_id for proposal_id in queue if proposal_id not in chosen]
-    return {*chosen, *left[: room.total()]}
+    return {*chosen, *left[: room.total() + spare]}
 
 
 def _places(proposals: Sequence[Proposal]) -> dict[str, int]:
@@ -119,10 +129,17 @@ def _rank(decision: Decision) -> tuple[float, float]:
     return -decision.tally.score, -support
 
 
-def _fate(decision: Decision, selected: bool) -> dict[str, object]:
-    if selected or decision.outcome != "approve":
-        return {"selected": selected}
-    return {"selected": False, "reason": f"approved ({decision.reason}), but the cycle's places are taken"}
+def _fate(decision: Decision, arms: Mapping[str, Arm]) -> dict[str, object]:
+    """What changes now that the places are given: `arms` has those that run."""
+    arm, why = arms.get(decision.proposal_id), decision.reason
+    if arm == "control":
+        return {"selected": True, "reason": f"the control, which runs whatever the vote ({why})"}
+    if arm == "veto_control":
+        reason = f"rejected ({why}), and runs so that it is seen whether that was right"
+        return {"selected": True, "arm": arm, "reason": reason}
+    if arm or decision.outcome != "approve":
+        return {"selected": arm is not None}
+    return {"selected": False, "reason": f"approved ({why}), but the cycle's places are taken"}
 
 
 def _no_ruling(proposal: Proposal) -> Ruling:

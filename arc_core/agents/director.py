@@ -17,7 +17,9 @@ class Director:
     role: Role = "director"
 
     def answer(self, brief: DirectBrief) -> Directive:
-        mode, shares, why = choose_mode(brief.history.best_by_cycle, brief.metric)
+        mode, shares, why = forced_mode(brief.history) or choose_mode(
+            brief.history.best_by_cycle, brief.metric
+        )
         if brief.history.total_experiments == 0:
             why = "nothing has run yet: the baseline, and first steps away from it"
         focus, forbidden = _axes(brief.history, mode, brief.metric)
@@ -32,6 +34,12 @@ class Director:
             forbidden_axes=forbidden,
             notes=why,
         )
+
+
+def forced_mode(history: History) -> tuple[Mode, Shares, str] | None:
+    """Exploration, its shares, and why, while a mode collapse forces it; it comes before any trend."""
+    why = next((alarm.text for alarm in history.alarms if alarm.watchdog == "mode_collapse"), None)
+    return ("explore", (0, 2, 1), why) if why is not None else None
 
 
 def choose_mode(by_cycle: Sequence[float], metric: str) -> tuple[Mode, Shares, str]:

@@ -14,13 +14,14 @@ Flat = Mapping[str, Value]
 def distance(axes: Axes, one: Flat, other: Flat) -> float:
     """Sum over the axes of the step between the two, each from 0 (equal) to 1 (end to end)."""
     return math.fsum(
-        _step(axis, one[path], other[path])
+        step(axis, one[path], other[path])
         for path, axis in axes.items()
         if path in one and path in other and one[path] != other[path]
     )
 
 
-def _step(axis: Choice | Range, one: Value, other: Value) -> float:
+def step(axis: Choice | Range, one: Value, other: Value) -> float:
+    """How far the axis reaches from one value to another, from 0 (equal) to 1 (end to end, other name)."""
     if not (is_number(one) and is_number(other)):
         return 1.0
     first, second = float(one), float(other)

@@ -1,4 +1,4 @@
-"""From an idea to a proposal: the checks and the wording all three proposers share."""
+"""From an idea to a proposal: the checks and the wording all proposers share."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from itertools import cycle, islice
 
 from arc_core.agents import wording
 from arc_core.agents.briefs import Proposals, ProposeBrief
-from arc_core.agents.effects import Evidence, differing, estimate_of
+from arc_core.agents.effects import differing, estimate_of, evidence_of
 from arc_core.agents.forecast import forecast
 from arc_core.errors import SpecError
-from arc_core.experiments.board import Category, Proposal, Role
-from arc_core.experiments.limits import violations
+from arc_core.experiments.board import OFFLINE, Category, Proposal, Proposer
+from arc_core.experiments.limits import Severity, violations
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.space import SearchSpace
 from arc_core.experiments.spec import ExperimentSpec, Value
@@ -22,24 +22,44 @@ TRIES = 400  # ideas looked at before a category counts as exhausted
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """How a model puts its proposal."""
+
+    name: str
+    hypothesis: str
+    justification: str
+
+
+@dataclass(frozen=True, slots=True)
 class Idea:
-    """Changes to the parent, and the words for how they were found."""
+    """Changes to the parent, and the words for how they were found.
+
+    A model brings its own words and its own prediction.
+    """
 
     changes: Mapping[str, Value]
     strategy: str
     rests_on: tuple[str, ...] = ()
+    words: Words | None = None
+    predicted: Estimate | None = None
+    mind: str = OFFLINE
 
 
 Source = Callable[[Category], Iterator[Idea]]
 
 
 class Desk:
-    """One brief being answered: what is known about the parent, and which ideas are admissible."""
+    """One brief being answered: what is known about the parent, and which ideas are admissible.
 
-    def __init__(self, brief: ProposeBrief, role: Role) -> None:
-        self.brief, self.role = brief, role
+    `refused`: an idea that breaks a limit of such a severity is none.
+    """
+
+    def __init__(
+        self, brief: ProposeBrief, role: Proposer, refused: frozenset[Severity] = frozenset({"critical"})
+    ) -> None:
+        self.brief, self.role, self._refused = brief, role, refused
         self.flat = brief.parent.flat()
-        self.evidence = Evidence(brief.outcomes, brief.metric)
+        self.evidence = evidence_of(brief.outcomes, brief.metric)
         self.parent_value = _parent_value(brief)
         self.axes = {
             path: axis
@@ -53,7 +73,7 @@ class Desk:
         """Up to `count` proposals, in the categories the budget asks for; the baseline first if it is due."""
         brief = self.brief
         if brief.count > 0 and brief.baseline.id not in self._seen:
-            self._add(_baseline(brief, self.role))
+            self._add(self._baseline())
         ideas: dict[Category, Iterator[Idea]] = {}
         for category in self._wanted(preference):
             if category not in ideas:
@@ -62,6 +82,27 @@ class Desk:
             if proposal is not None:
                 self._add(proposal)
         return Proposals(proposals=tuple(self._made))
+
+    def _baseline(self) -> Proposal:
+        """The configured spec itself, no change to any other; in a place that the budget has."""
+        brief = self.brief
+        budget = brief.directive.budget.model_dump()
+        category: Category = next((kind for kind in CATEGORIES if budget[kind] > 0), "explore")
+        return Proposal(
+            id=f"prop-{brief.baseline.id[:10]}",
+            proposer=self.role,
+            category=category,
+            name="baseline",
+            hypothesis="The configured baseline learns the task well enough"
+            if brief.parent_id is None
+            else "The newly configured baseline may be better than the champion",
+            justification="Whoever runs the study has configured it, and wants to know how well it does.",
+            parent_id=None,
+            changes={},
+            spec=brief.baseline,
+            predicted=forecast(self.evidence, brief.metric, None, {}),
+            strategy="baseline",
+        )
 
     def _wanted(self, preference: Sequence[Category]) -> Iterator[Category]:
         """A category for each open place. Before there is a champion there is nothing to exploit."""
@@ -72,6 +113,13 @@ class Desk:
         if not usual:
             usual = [max(CATEGORIES, key=lambda kind: budget[kind])]
         return islice(cycle(usual), max(0, self.brief.count - len(self._made)))
+
+    def admit(self, idea: Idea, category: Category) -> Proposal | None:
+        """The idea as a proposal that counts as seen from now on; None where it is not admissible."""
+        proposal = self._proposal(idea, category)
+        if proposal is not None:
+            self._add(proposal)
+        return proposal
 
     def _add(self, proposal: Proposal) -> None:
         self._seen.add(proposal.spec.id)
@@ -93,25 +141,34 @@ class Desk:
         if spec.id in self._seen or strays(brief.space, spec, brief.parent):
             return False
         broken = violations(spec, brief.losses, brief.forbidden)
-        return all(violation.severity != "critical" for violation in broken)
+        return all(violation.severity not in self._refused for violation in broken)
 
     def _worded(
         self, idea: Idea, category: Category, spec: ExperimentSpec, changes: Mapping[str, Value]
     ) -> Proposal:
         steps = {path: pair for path, pair in differing(spec.flat(), self.flat).items() if path in changes}
+        words = idea.words or self._words(steps)
         return Proposal(
             id=f"prop-{spec.id[:10]}",
             proposer=self.role,
             category=category,
-            name=wording.name(steps),
-            hypothesis=wording.hypothesis(steps, self.brief.metric, self._founded(steps)),
-            justification=self._justification(tuple(steps)),
+            name=words.name,
+            hypothesis=words.hypothesis,
+            justification=words.justification,
             parent_id=self.brief.parent_id,
             changes=dict(changes),
             spec=spec,
-            predicted=forecast(self.evidence, self.brief.metric, self.parent_value, steps),
+            predicted=idea.predicted or forecast(self.evidence, self.brief.metric, self.parent_value, steps),
             rests_on=self._cited(idea, tuple(steps)),
             strategy=idea.strategy,
+            mind=idea.mind,
+        )
+
+    def _words(self, steps: Mapping[str, tuple[Value, Value]]) -> Words:
+        return Words(
+            name=wording.name(steps),
+            hypothesis=wording.hypothesis(steps, self.brief.metric, self._founded(steps)),
+            justification=self._justification(tuple(steps)),
         )
 
     def _founded(self, steps: Mapping[str, tuple[Value, Value]]) -> bool:
@@ -154,28 +211,8 @@ def strays(space: SearchSpace, spec: ExperimentSpec, parent: ExperimentSpec) -> 
 def _parent_value(brief: ProposeBrief) -> Estimate | None:
     parent_spec = brief.parent.id if brief.parent_id is None else None
     for outcome in reversed(brief.outcomes):
-        if outcome.experiment_id == brief.parent_id or (parent_spec and outcome.spec.id == parent_spec):
+        if outcome.experiment_id == brief.parent_id or (parent_spec and outcome.spec_id == parent_spec):
             found = estimate_of(outcome, brief.metric)
             if found is not None:
                 return found
     return None
-
-
-def _baseline(brief: ProposeBrief, role: Role) -> Proposal:
-    """The configured spec itself, no change to any other; in a place that the budget has."""
-    budget = brief.directive.budget.model_dump()
-    category: Category = next((kind for kind in CATEGORIES if budget[kind] > 0), "explore")
-    return Proposal(
-        id=f"prop-{brief.baseline.id[:10]}",
-        proposer=role,
-        category=category,
-        name="baseline",
-        hypothesis="The configured baseline learns the task well enough"
-        if brief.parent_id is None
-        else "The newly configured baseline may be better than the champion",
-        justification="Whoever runs the study has configured it, and wants to know how well it does.",
-        parent_id=None,
-        changes={},
-        spec=brief.baseline,
-        strategy="baseline",
-    )

@@ -1,8 +1,10 @@
 """What past changes did to the primary metric: the one statistic all offline minds learn from."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 from arc_core.experiments.board import Outcome
@@ -14,13 +16,22 @@ MAX_REFERENCES = 16
 Flat = dict[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
-    """A measured experiment: its outcome, the primary metric's estimate and its flattened spec."""
+    """A measured experiment: its outcome and the primary metric's estimate."""
 
     outcome: Outcome
     estimate: Estimate
-    flat: Flat
+
+    @cached_property
+    def flat(self) -> Flat:
+        """Its flattened spec."""
+        return self.outcome.spec.flat()
+
+    @cached_property
+    def fixed(self) -> tuple[Value, ...]:
+        """Its values but for the parameters of its loss, in the order all specs share."""
+        return self.outcome.spec.fixed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +61,7 @@ def estimate_of(outcome: Outcome, metric: str) -> Estimate | None:
 def measured(outcomes: Iterable[Outcome], metric: str) -> list[Run]:
     """The outcomes that have a value, in their order."""
     found = ((outcome, estimate_of(outcome, metric)) for outcome in outcomes)
-    return [
-        Run(outcome, estimate, outcome.spec.flat()) for outcome, estimate in found if estimate is not None
-    ]
+    return [Run(outcome, estimate) for outcome, estimate in found if estimate is not None]
 
 
 def differing(child: Flat, parent: Flat) -> dict[str, tuple[Value, Value]]:
@@ -73,16 +82,25 @@ def effects_of(outcomes: Iterable[Outcome], metric: str) -> tuple[Effect, ...]:
     References are the study's first experiment and every earlier cycle's record holder, so the work
     grows linearly with the number of experiments.
     """
-    runs = measured(outcomes, metric)
+    return _effects(measured(outcomes, metric), metric)
+
+
+def _effects(runs: Sequence[Run], metric: str) -> tuple[Effect, ...]:
     references, effects = runs[:1], []
+    apart = [0]
     for _, group in groupby(runs, key=lambda run: run.outcome.cycle):
         cycle = list(group)
         for run in cycle:
-            effects += _against(run, references, metric)
+            effects += _against(run, references, apart, metric)
         best = best_of(cycle, metric)
         if METRICS[metric].is_better(best.estimate.value, references[-1].estimate.value):
             references = [references[0], *references[1:][2 - MAX_REFERENCES :], best]
+            apart = [_count(reference, best) for reference in references]
     return tuple(effects)
+
+
+def _count(one: Run, other: Run) -> int:
+    return sum(map(operator.ne, one.fixed, other.fixed))
 
 
 def best_of(runs: Sequence[Run], metric: str) -> Run:
@@ -94,15 +112,25 @@ def best_of(runs: Sequence[Run], metric: str) -> Run:
     return best
 
 
-def _against(run: Run, references: Sequence[Run], metric: str) -> list[Effect]:
+def _against(run: Run, references: Sequence[Run], apart: Sequence[int], metric: str) -> list[Effect]:
+    """The comparison with the nearest reference, of equally near ones with the latest; none if all are far.
+
+    `apart`: each reference's count of differences from the last one.
+    """
     nearest: tuple[Run, dict[str, tuple[Value, Value]]] | None = None
-    for reference in reversed(references):
-        if reference is run:
+    fewest, own, from_last = MAX_AXES + 1, run.fixed, _count(run, references[-1])
+    for reference, step in zip(reversed(references), reversed(apart), strict=True):
+        # Naming the differences is dear, counting them cheap, and the triangle inequality free.
+        if step - from_last >= fewest or reference is run:
+            continue
+        if step and sum(map(operator.ne, own, reference.fixed)) >= fewest:
             continue
         changes = differing(run.flat, reference.flat)
-        if changes and (nearest is None or len(changes) < len(nearest[1])):
-            nearest = reference, changes
-    if nearest is None or len(nearest[1]) > MAX_AXES:
+        if changes and len(changes) < fewest:
+            nearest, fewest = (reference, changes), len(changes)
+        if fewest == 1:
+            break
+    if nearest is None:
         return []
     reference, changes = nearest
     mine, theirs = run.estimate, reference.estimate
@@ -118,7 +146,10 @@ class Evidence:
     """
 
     def __init__(self, outcomes: Iterable[Outcome], metric: str) -> None:
-        self.effects = effects_of(outcomes, metric)
+        self.outcomes = tuple(outcomes)
+        self.runs = measured(self.outcomes, metric)
+        self.effects = _effects(self.runs, metric)
+        self._similar: dict[tuple[Value, ...], tuple[float, ...]] = {}
         self._by_axis: dict[str, list[Effect]] = {}
         for effect in self.effects:
             for path in effect.changes:
@@ -128,6 +159,14 @@ class Evidence:
         """The effects that changed any of these axes, each once."""
         found = {id(effect): effect for path in paths for effect in self._by_axis.get(path, ())}
         return tuple(found.values())
+
+    @cached_property
+    def flats(self) -> tuple[Flat, ...]:
+        """The flattened spec of every outcome, measured or not."""
+        known = {run.outcome.experiment_id: run for run in self.runs}
+        return tuple(
+            known[o.experiment_id].flat if o.experiment_id in known else o.spec.flat() for o in self.outcomes
+        )
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -146,10 +185,32 @@ class Evidence:
 
         A step the other way counts with its sign turned.
         """
-        signed = (
-            (_agreement(old, new, *effect.changes[path]), effect) for effect in self._by_axis.get(path, ())
-        )
-        return tuple(sign * effect.gain / len(effect.changes) for sign, effect in signed if sign)
+        numbers = is_number(old) and is_number(new)
+        alike = (path, float(new) > float(old)) if numbers else (path, old, new)
+        if alike not in self._similar:
+            self._similar[alike] = tuple(self._gains_like(path, old, new))
+        return self._similar[alike]
+
+    def _gains_like(self, path: str, old: Value, new: Value) -> Iterator[float]:
+        for effect in self._by_axis.get(path, ()):
+            if sign := _agreement(old, new, *effect.changes[path]):
+                yield sign * effect.gain / len(effect.changes)
+
+
+_latest: dict[str, Evidence] = {}
+
+
+def evidence_of(outcomes: tuple[Outcome, ...], metric: str) -> Evidence:
+    """`Evidence`, made once for all minds that are shown the very same outcomes one after the other."""
+    known = _latest.get(metric)
+    if known is None or not _same(known.outcomes, outcomes):
+        known = _latest[metric] = Evidence(outcomes, metric)
+    return known
+
+
+def _same(ones: Sequence[Outcome], others: Sequence[Outcome]) -> bool:
+    """Whether these are the same objects: frozen, so nothing in them can have changed."""
+    return len(ones) == len(others) and all(map(operator.is_, ones, others))
 
 
 def is_number(value: object) -> bool:

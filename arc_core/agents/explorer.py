@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from arc_core.agents.briefs import Proposals, ProposeBrief
 from arc_core.agents.distance import distance
@@ -28,7 +28,7 @@ def _ideas(desk: Desk, category: Category) -> Iterator[Idea]:
     if not desk.axes:
         return
     rng = random.Random(f"explorer:{category}:{desk.brief.seed}")
-    tried = [outcome.spec.flat() for outcome in desk.brief.outcomes[-REMEMBERED:]]
+    tried = desk.evidence.flats[-REMEMBERED:]
     weights = _weights(desk, tried)
     while True:
         axes = _pick(rng, weights, _how_many(rng, category, len(desk.axes)))
@@ -42,7 +42,7 @@ def _how_many(rng: random.Random, category: Category, axes: int) -> int:
     return min(axes, rng.choice((1, 1, 2) if category == "exploit" else (1, 2, 3)))
 
 
-def _weights(desk: Desk, tried: list[dict[str, Value]]) -> dict[str, float]:
+def _weights(desk: Desk, tried: Sequence[dict[str, Value]]) -> dict[str, float]:
     """The less often an axis has left its commonest value, the likelier it is drawn."""
     weights = {}
     for path in desk.axes:
@@ -62,7 +62,7 @@ def _draw(desk: Desk, axes: list[str], rng: random.Random) -> dict[str, Value]:
     return {path: fitted(desk.axes[path].draw(rng), desk.flat[path], path) for path in axes}
 
 
-def _room(desk: Desk, changes: Mapping[str, Value], tried: list[dict[str, Value]]) -> float:
+def _room(desk: Desk, changes: Mapping[str, Value], tried: Sequence[dict[str, Value]]) -> float:
     """Distance to the nearest spec tried, along the changed axes and those it differs in anyway."""
     here = {**desk.flat, **changes}
     return min((distance(desk.axes, here, flat) for flat in tried), default=float(len(changes)))

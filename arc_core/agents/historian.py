@@ -1,11 +1,12 @@
 """The historian: statistics over everything tried."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from arc_core.agents import wording
 from arc_core.agents.briefs import RecallBrief
-from arc_core.agents.effects import Effect, Run, best_of, effects_of, measured
+from arc_core.agents.effects import Effect, Run, best_of, evidence_of, measured
+from arc_core.agents.watchdogs import watch
 from arc_core.experiments.board import History, Lesson, Outcome, Role, Trends
 from arc_core.experiments.metric import METRICS, Estimate
 
@@ -21,18 +22,21 @@ class Historian:
     def answer(self, brief: RecallBrief) -> History:
         outcomes, metric = brief.outcomes, brief.metric
         failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-        effects = sorted(effects_of(outcomes, metric), key=lambda effect: -abs(effect.gain))
+        evidence = evidence_of(outcomes, metric)
+        by_cycle = _best_by_cycle(evidence.runs, metric)
+        effects = sorted(evidence.effects, key=lambda effect: -abs(effect.gain))
         gains = [effect for effect in effects if effect.gain > 0]
         return History(
             total_cycles=len({outcome.cycle for outcome in outcomes}),
             total_experiments=len(outcomes),
             best=_best(outcomes),
-            best_by_cycle=_best_by_cycle(outcomes, metric),
+            best_by_cycle=by_cycle,
             recent_experiments=outcomes[-RECENT:],
-            failed_configs=tuple(dict.fromkeys(outcome.spec.id for outcome in failed)),
+            failed_configs=tuple(dict.fromkeys(outcome.spec_id for outcome in failed)),
             successful_patterns=_lessons(gains[:PATTERNS], metric),
-            trends=trends(outcomes, metric),
+            trends=_trends(by_cycle, metric),
             lessons=_lessons(effects[:LESSONS], metric) + _failures(failed[-FAILURES:]),
+            alarms=watch(outcomes, brief.proposals_by_cycle, brief.space, metric, brief.baseline),
         )
 
 
@@ -46,17 +50,21 @@ def _best(outcomes: Iterable[Outcome]) -> dict[str, Estimate]:
     return best
 
 
-def _best_by_cycle(outcomes: Iterable[Outcome], metric: str) -> tuple[float, ...]:
+def _best_by_cycle(runs: Iterable[Run], metric: str) -> tuple[float, ...]:
     """The best value each cycle reached by itself, so that a regression shows."""
     cycles: dict[int, list[Run]] = {}
-    for run in measured(outcomes, metric):
+    for run in runs:
         cycles.setdefault(run.outcome.cycle, []).append(run)
     return tuple(best_of(cycles[cycle], metric).estimate.value for cycle in sorted(cycles))
 
 
 def trends(outcomes: Iterable[Outcome], metric: str) -> Trends:
     """How many of the latest cycles in a row brought no new best, and how many a worse one each."""
-    by_cycle, better = _best_by_cycle(outcomes, metric), METRICS[metric].is_better
+    return _trends(_best_by_cycle(measured(outcomes, metric), metric), metric)
+
+
+def _trends(by_cycle: Sequence[float], metric: str) -> Trends:
+    better = METRICS[metric].is_better
     stale = regressions = 0
     best: float | None = None
     for before, value in zip((None, *by_cycle), by_cycle, strict=False):

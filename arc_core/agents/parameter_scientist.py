@@ -6,7 +6,7 @@ from typing import Any
 
 from arc_core.agents.briefs import Proposals, ProposeBrief
 from arc_core.agents.draft import EXPLOIT_AXES, TRIES, Desk, Idea, fitted
-from arc_core.agents.effects import Run, best_of, is_number, measured
+from arc_core.agents.effects import Run, best_of, is_number
 from arc_core.experiments.board import Category, Role
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.space import Choice, Range, rounded
@@ -33,8 +33,14 @@ class ParameterScientist:
     def answer(self, brief: ProposeBrief) -> Proposals:
         desk = Desk(brief, self.role)
         axes = _numeric(desk)
-        points = _points(desk, axes) if axes else iter(())
-        return desk.write(("exploit", "explore"), lambda category: _ideas(desk, axes, category, points))
+        found = points(desk, axes) if axes else iter(())
+        return desk.write(("exploit", "explore"), lambda category: _ideas(desk, axes, category, found))
+
+
+def suggested(desk: Desk) -> Iterator[Idea]:
+    """The same suggestions, each taken over whole."""
+    axes = _numeric(desk)
+    return _ideas(desk, axes, "wildcat", points(desk, axes)) if axes else iter(())
 
 
 def _numeric(desk: Desk) -> Axes:
@@ -47,9 +53,9 @@ def _numeric(desk: Desk) -> Axes:
     }
 
 
-def _points(desk: Desk, axes: Axes) -> Iterator[Idea]:
+def points(desk: Desk, axes: Axes) -> Iterator[Idea]:
     """Suggestions for all axes at once, quasi-random until there is enough to learn from."""
-    runs = measured(desk.brief.outcomes, desk.brief.metric)
+    runs = desk.evidence.runs
     if len(runs) < STARTUP:
         yield from (Idea(point, "quasi-random (Halton)") for point in _quasi_random(desk, axes))
         return
@@ -58,8 +64,8 @@ def _points(desk: Desk, axes: Axes) -> Iterator[Idea]:
         yield Idea(point, "tree-structured Parzen estimator", cited)
 
 
-def _ideas(desk: Desk, axes: Axes, category: Category, points: Iterator[Idea]) -> Iterator[Idea]:
-    for nth, point in enumerate(points):
+def _ideas(desk: Desk, axes: Axes, category: Category, found: Iterator[Idea]) -> Iterator[Idea]:
+    for nth, point in enumerate(found):
         kept = _kept(desk, tuple(axes), category, nth)
         changes = {path: fitted(point.changes[path], desk.flat[path], path) for path in kept}
         yield Idea(changes, point.strategy, point.rests_on)

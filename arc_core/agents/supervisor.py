@@ -20,7 +20,7 @@ def _ruling(proposal: Proposal, brief: RuleBrief) -> Ruling:
         proposal_id=proposal.id,
         decision=decision,
         violations=broken,
-        overrides_consensus=_overrides(decision, reviews),
+        overrides_consensus=overrides(decision, reviews),
         reasons=tuple(map(str, broken)) or ("within every limit",),
     )
 
@@ -33,7 +33,7 @@ def _stance(broken: tuple[Violation, ...]) -> Stance:
     return "revise" if worst == "high" else "approve"
 
 
-def _overrides(decision: Stance, reviews: list[Review]) -> bool:
+def overrides(decision: Stance, reviews: list[Review]) -> bool:
     """Whether the critics agree on something else."""
     stances = {review.decision for review in reviews}
     return len(stances) == 1 and decision not in stances

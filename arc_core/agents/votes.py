@@ -43,7 +43,7 @@ def collect(
         cast = [
             _historian(proposal, failed, weights),
             _director(proposal, directive, weights),
-            _proposer(proposal, weights),
+            *_proposer(proposal, weights),
             *(_critic(review, weights) for review in reviewed.get(proposal.id, ())),
         ]
         if proposal.id in ruled:
@@ -91,14 +91,13 @@ def _direction(proposal: Proposal, directive: Directive) -> tuple[Stance, float,
     return "approve", 0.7, f"in keeping with the mode, {directive.mode}"
 
 
-def _proposer(proposal: Proposal, weights: Mapping[Role, float]) -> Vote:
-    return Vote(
-        role=proposal.proposer,
-        stance="abstain",
-        weight=weights[proposal.proposer],
-        confidence=1.0,
-        reasons=("its own proposal",),
-    )
+def _proposer(proposal: Proposal, weights: Mapping[Role, float]) -> tuple[Vote, ...]:
+    """Its proposer's abstention; a control is nobody's."""
+    role = proposal.proposer
+    if role == "control" or role == "withheld":
+        return ()
+    own = ("its own proposal",)
+    return (Vote(role=role, stance="abstain", weight=weights[role], confidence=1.0, reasons=own),)
 
 
 def _critic(review: Review, weights: Mapping[Role, float]) -> Vote:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from arc_core.agents.effects import Effect, is_number
+from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.spec import Value
 
@@ -65,6 +66,12 @@ def hypothesis(steps: Steps, metric: str, founded: bool) -> str:
     else:
         sentence = f"{' with '.join(f'{label(path)} {show(new)}' for path, (_, new) in steps.items())} {end}"
     return sentence[0].upper() + sentence[1:]
+
+
+def forbidden(bad: ForbiddenRange) -> str:
+    """For example: learning rate from 0.005 to 0.01 with optimiser adamw."""
+    when = ", ".join(f"{label(path)} {show(value)}" for path, value in bad.when.items())
+    return f"{label(bad.path)} from {show(bad.low)} to {show(bad.high)}{f' with {when}' if when else ''}"
 
 
 def finding(effect: Effect, metric: str) -> str:

@@ -1,12 +1,13 @@
 """What the board's roles hand to each other, from the digest of past experiments to the decision."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
 from arc_core.experiments.limits import Violation
 from arc_core.experiments.metric import Estimate
-from arc_core.experiments.result import Result
+from arc_core.experiments.result import Figures
 from arc_core.experiments.spec import ExperimentSpec, Value
 from arc_core.record import Record
 
@@ -27,6 +28,16 @@ Stance = Literal["approve", "revise", "reject"]
 Risk = Literal["low", "medium", "high", "critical"]
 
 
+Proposer = Role | Literal["control", "withheld"]
+"""`withheld` where a reviewer must not know; such a proposal is never stored."""
+
+Arm = Literal["board", "control", "veto_control"]
+"""Why an experiment runs: the board chose it; as a plain draw that the board is compared with; or, rejected
+by the board though it broke no limit, to learn whether the board was right."""
+
+OFFLINE = "offline"
+"""The mind of a deterministic policy, where else a model's name stands."""
+
 ENDED = ("finished", "failed")
 
 
@@ -36,9 +47,12 @@ class Outcome(Record):
     experiment_id: str
     cycle: int
     spec: ExperimentSpec
+    spec_id: str = Field(
+        default_factory=lambda known: known["spec"].id, description="given where it is known: hashing is slow"
+    )
     status: Literal["approved", "running", "finished", "failed", "stopped"]
     reason: str = ""
-    result: Result | None = None
+    result: Figures | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -49,6 +63,29 @@ class Outcome(Record):
 class Lesson(Record):
     """A statement about past experiments, and the experiments it rests on."""
 
+    text: str
+    experiment_ids: tuple[str, ...] = Field(min_length=1)
+
+
+class DroppedLesson(Record):
+    """What a model said of past experiments that the store does not bear out."""
+
+    text: str
+    reason: str
+
+
+class Recollection(Record):
+    """What a model made of the past: lessons whose experiments and numbers the store has, and the rest."""
+
+    mind: str = OFFLINE
+    lessons: tuple[Lesson, ...] = ()
+    dropped: tuple[DroppedLesson, ...] = ()
+
+
+class Alarm(Record):
+    """What a watchdog saw, and in which experiments."""
+
+    watchdog: Literal["drift", "diversity", "mode_collapse", "duplicates"]
     text: str
     experiment_ids: tuple[str, ...] = Field(min_length=1)
 
@@ -70,6 +107,7 @@ class History(Record):
     successful_patterns: tuple[Lesson, ...] = ()
     trends: Trends
     lessons: tuple[Lesson, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
 
 
 class Budget(Record):
@@ -89,13 +127,15 @@ class Directive(Record):
     focus_axes: tuple[str, ...] = ()
     forbidden_axes: tuple[str, ...] = ()
     notes: str = ""
+    control: bool = Field(False, description="the control has a slot, beside those of the budget")
+    mind: str = OFFLINE
 
 
 class Proposal(Record):
     """A change to a parent spec, with the reason for it and what it should bring."""
 
     id: str
-    proposer: Role
+    proposer: Proposer
     category: Category
     name: str
     hypothesis: str
@@ -105,9 +145,15 @@ class Proposal(Record):
     )
     changes: dict[str, Value]
     spec: ExperimentSpec
-    predicted: Estimate | None = Field(None, description="of the primary metric")
+    predicted: Estimate = Field(description="of the primary metric, before it runs; [0, 1] says nothing")
     rests_on: tuple[str, ...] = Field((), description="experiments the proposal learned from")
     strategy: str = ""
+    mind: str = OFFLINE
+
+    @property
+    def foretells(self) -> bool:
+        """Whether the prediction says anything; every metric ARC knows lies in [0, 1]."""
+        return self.predicted.low > 0 or self.predicted.high < 1
 
 
 class Review(Record):
@@ -120,6 +166,7 @@ class Review(Record):
     risk: Risk
     reasons: tuple[str, ...]
     suggested_changes: dict[str, Value] = {}
+    mind: str = OFFLINE
 
 
 class Ruling(Record):
@@ -130,6 +177,7 @@ class Ruling(Record):
     violations: tuple[Violation, ...] = ()
     overrides_consensus: bool = False
     reasons: tuple[str, ...]
+    mind: str = OFFLINE
 
 
 class Compiled(Record):
@@ -180,9 +228,37 @@ class Decision(Record):
 
     proposal_id: str
     outcome: Stance
-    selected: bool = Field(description="approved, and within the cycle's budget: it runs")
+    selected: bool = Field(description="it runs: approved and within the cycle's budget, or a control")
+    arm: Arm = "board"
     tally: Tally
     votes: tuple[Vote, ...]
     ruling: Ruling
     feasibility: Feasibility
     reason: str
+
+
+class Approval(Record):
+    """The answer to what a cycle asked of a person: the person's, or for want of one the time limit's."""
+
+    stage: Literal["directive", "experiments"]
+    approver: str | None = Field(description="the name as entered; None: nobody answered in time")
+    outcome: Literal["approve", "reject"] = Field(description="whether anything of it goes on")
+    approved: tuple[str, ...] = Field((), description="ids of the proposals that may run, edited ones too")
+    rejected: tuple[str, ...] = Field((), description="ids of the proposals that may not")
+    edits: dict[str, str] = Field({}, description="id of a proposal → id of what a person made of it")
+    comment: str = ""
+    answer: dict[str, Value] = Field({}, description="the form as it was sent")
+    at: datetime
+
+    @property
+    def who(self) -> str:
+        """Who answered, in words."""
+        return self.approver or "the time limit"
+
+    @property
+    def words(self) -> str:
+        """The answer in words; each edit counts among the approved."""
+        if self.stage == "directive":
+            return "approved" if self.outcome == "approve" else "rejected"
+        edits = f" ({len(self.edits)} edited)" if self.edits else ""
+        return f"{len(self.approved)} approved{edits}, {len(self.rejected)} rejected"

@@ -87,13 +87,15 @@ class Database:
                 connection.execute(insert(tables.schema).values(version=tables.SCHEMA_VERSION))
         with self.read() as connection:
             version = connection.scalar(select(tables.schema.c.version))
-        if version is None or version > tables.SCHEMA_VERSION:
+        if version != tables.SCHEMA_VERSION:
+            newer = version is None or version > tables.SCHEMA_VERSION
             raise StoreError(
-                "the store was written by a newer ARC",
+                f"the store was written by {'a newer' if newer else 'an older'} ARC",
                 where=self,
                 got=f"schema version {version}",
-                expected=f"at most {tables.SCHEMA_VERSION}",
-                cure="Update ARC, or choose another store with ARC_HOME or ARC_DATABASE_URL.",
+                expected=f"version {tables.SCHEMA_VERSION}",
+                cure=f"{'Update ARC' if newer else 'Use the ARC that wrote it'}, or choose another store "
+                "with ARC_HOME or ARC_DATABASE_URL.",
             )
 
     @contextmanager

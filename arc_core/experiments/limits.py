@@ -1,7 +1,10 @@
 """The safety limits the supervisor holds, on the spec itself. Pure."""
 
+from collections.abc import Mapping
 from math import inf
 from typing import Literal
+
+from pydantic import Field
 
 from arc_core.experiments.spec import ExperimentSpec, Value
 from arc_core.record import Record
@@ -28,16 +31,23 @@ class Violation(Record):
 class ForbiddenRange(Record):
     """Values *inside* it are forbidden. `taught_by`: the experiment that shows why.
 
-    The board and the training plan hold whatever ranges they are given; nothing learns any by itself.
+    The board and the training plan hold whatever ranges they are given; `arc_core.agents.forbidden`
+    learns them.
     """
 
     path: str
     low: float
     high: float
     taught_by: str
+    when: dict[str, Value] = Field({}, description="paths that must hold these values for it to count")
 
     def holds(self, value: object) -> bool:
         return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def forbids(self, flat: Mapping[str, Value]) -> bool:
+        """Whether a spec of these values lies inside."""
+        counts = all(flat.get(path) == value for path, value in self.when.items())
+        return counts and self.holds(flat.get(self.path))
 
 
 def violations(
@@ -78,7 +88,7 @@ def violations(
             limit=f"forbidden from {bad.low} to {bad.high}, taught by {bad.taught_by}",
         )
         for bad in forbidden
-        if bad.path in flat and bad.holds(flat[bad.path])
+        if bad.forbids(flat)
     ]
     order = {"critical": 0, "high": 1, "medium": 2}
     return tuple(sorted(found, key=lambda violation: order[violation.severity]))

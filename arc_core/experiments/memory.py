@@ -3,18 +3,21 @@
 Several processes may write at once. Each method is one transaction.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import TypeVar
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, true, update
 
 from arc_core.errors import StoreError
 from arc_core.experiments import tables as t
-from arc_core.experiments.board import ENDED, Decision, Directive, Proposal, Review
+from arc_core.experiments.approvals import Approvals
+from arc_core.experiments.archive import Archive
+from arc_core.experiments.board import ENDED, Decision, Directive, Outcome, Proposal, Recollection, Review
+from arc_core.experiments.calls import CallLedger
 from arc_core.experiments.database import Database
 from arc_core.experiments.holder import Claim, Holder
-from arc_core.experiments.result import Result, Verdict
+from arc_core.experiments.result import ACCEPTED, Result, Verdict
 from arc_core.experiments.rows import (
     TABLES,
     OnGpus,
@@ -25,8 +28,13 @@ from arc_core.experiments.rows import (
     experiments_where,
     now,
     on_gpus,
+    proposals_where,
+    result_of,
+    result_row,
+    score_of,
+    scores_where,
 )
-from arc_core.experiments.study import Cycle, Experiment, Study
+from arc_core.experiments.study import Cycle, Experiment, Score, Study
 from arc_core.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -37,6 +45,9 @@ class Memory:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
+        self.calls = CallLedger(self.database)
+        self.approvals = Approvals(self.database)
+        self._archive = Archive(self.database)
 
     def copy_to(self, other: "Memory") -> None:
         """Copy everything into an empty store; what is then done there leaves this one alone."""
@@ -99,7 +110,7 @@ class Memory:
 
     # The board's records
 
-    def keep(self, cycle_id: int, records: Sequence[Directive | Proposal | Review]) -> None:
+    def keep(self, cycle_id: int, records: Sequence[Recollection | Directive | Proposal | Review]) -> None:
         """Record what the board said in a cycle, in its order."""
         with self.database.write() as db:
             for position, record in enumerate(records):
@@ -112,33 +123,63 @@ class Memory:
         with self.database.read() as db:
             return tuple(kind.model_validate(body) for body in db.scalars(query))
 
-    def proposals(self, study_id: str) -> dict[str, Proposal]:
-        """Every proposal of the study, by id."""
-        query = select(t.proposals.c.body).join(t.cycles).where(t.cycles.c.study_id == study_id)
+    def proposals_of(self, experiment_ids: Collection[str]) -> dict[str, Proposal]:
+        """Experiment id → the proposal that it was approved as."""
         with self.database.read() as db:
-            found = [Proposal.model_validate(body) for body in db.scalars(query.order_by(t.cycles.c.number))]
-        return {proposal.id: proposal for proposal in found}
+            rows = db.execute(proposals_where(t.experiments.c.id.in_(experiment_ids)))
+            return {row.id: Proposal.model_validate(row.body) for row in rows}
 
     def keep_decisions(
-        self, cycle: Cycle, decisions: Sequence[Decision], proposals: Mapping[str, Proposal]
+        self,
+        cycle: Cycle,
+        decisions: Sequence[Decision],
+        proposals: Mapping[str, Proposal],
+        *,
+        waiting: bool = False,
     ) -> None:
-        """Decisions, their votes, and an experiment for each selected proposal: all or nothing."""
+        """Decisions, their votes, and an experiment for each selected proposal: all or nothing.
+
+        `waiting` for a person: there is no experiment, and nothing to train, before `approvals.keep`.
+        """
         with self.database.write() as db:
             for position, decision in enumerate(decisions):
                 db.execute(insert(t.decisions).values(board_row(cycle.id, position, decision)))
                 for place, vote in enumerate(decision.votes):
                     row = board_row(cycle.id, place, vote) | {"proposal_id": decision.proposal_id}
                     db.execute(insert(t.votes).values(row))
-                if decision.selected:
+                if decision.selected and not waiting:
                     approve(db, cycle, proposals[decision.proposal_id])
 
     # Experiments
 
-    def experiments(self, study_id: str) -> tuple[Experiment, ...]:
-        """Every approved experiment of the study, in order of approval."""
+    def outcomes(self, study_id: str) -> tuple[Outcome, ...]:
+        """What became of every experiment of the study, in order of approval; fast at any number of them."""
+        return self._archive.outcomes(study_id)
+
+    def experiments(self, study_id: str, ids: Collection[str] | None = None) -> tuple[Experiment, ...]:
+        """Every approved experiment of the study, or those among `ids`, in order of approval."""
+        chosen = true() if ids is None else t.experiments.c.id.in_(ids)
+        return self._experiments((t.experiments.c.study_id == study_id) & chosen)
+
+    def pending(self, study_id: str) -> tuple[Experiment, ...]:
+        """Those without an outcome, in order of approval: approved, running or stopped."""
+        going = t.experiments.c.status.in_(("approved", "running", "stopped"))
+        return self._experiments((t.experiments.c.study_id == study_id) & going)
+
+    def agenda(self, cycle: Cycle) -> tuple[Experiment, ...]:
+        """Those that the cycle approved or finds without a verdict, but for failures of other cycles."""
+        left = t.verdicts.c.experiment_id.is_(None) & (t.experiments.c.status != "failed")
+        mine = t.experiments.c.cycle_id == cycle.id
+        return self._experiments((t.experiments.c.study_id == cycle.study_id) & (mine | left))
+
+    def unjudged(self, study_id: str) -> tuple[Experiment, ...]:
+        """Those that have finished and have no verdict, in order of approval."""
+        finished = (t.experiments.c.study_id == study_id) & (t.experiments.c.status == "finished")
+        return self._experiments(finished & t.verdicts.c.experiment_id.is_(None))
+
+    def _experiments(self, condition: ColumnElement[bool]) -> tuple[Experiment, ...]:
         with self.database.read() as db:
-            rows = db.execute(experiments_where(t.experiments.c.study_id == study_id))
-            return tuple(experiment_of(row) for row in rows)
+            return tuple(experiment_of(row) for row in db.execute(experiments_where(condition)))
 
     def experiment(self, experiment_id: str) -> Experiment:
         """StoreError when there is none of that id."""
@@ -151,6 +192,19 @@ class Memory:
                 cure="Check ARC_HOME and ARC_DATABASE_URL; every process needs the same.",
             )
         return experiment_of(row)
+
+    def result(self, experiment_id: str) -> Result | None:
+        """All that a finished experiment left, with its learning curve and its files."""
+        query = select(t.results).where(t.results.c.experiment_id == experiment_id)
+        with self.database.read() as db:
+            row = db.execute(query).first()
+        return result_of(row) if row is not None else None
+
+    def scores(self, study_id: str, metric: str) -> tuple[Score, ...]:
+        """The metric of every experiment that has it, in order of approval."""
+        with self.database.read() as db:
+            rows = db.execute(scores_where(t.experiments.c.study_id == study_id, metric))
+            return tuple(score_of(row) for row in rows if row.estimate is not None)
 
     def claim(
         self, experiment_id: str, holder: Holder, choose_gpu: Callable[[OnGpus], int | None]
@@ -179,8 +233,7 @@ class Memory:
     def keep_result(self, experiment_id: str, result: Result) -> None:
         """The experiment has finished."""
         with self.database.write() as db:
-            row = {"experiment_id": experiment_id, "body": result.model_dump(mode="json")}
-            db.execute(insert(t.results).values(row))
+            db.execute(insert(t.results).values(result_row(experiment_id, result)))
             end(db, experiment_id, "finished", "")
 
     def keep_failure(self, experiment_id: str, reason: str) -> None:
@@ -207,17 +260,23 @@ class Memory:
             }
             db.execute(insert(t.verdicts).values(row))
 
-    def verdicts(self, study_id: str) -> tuple[Verdict, ...]:
-        """The gate's answers, in the order they were given."""
-        query = (
-            select(t.verdicts.c.body).where(t.verdicts.c.study_id == study_id).order_by(t.verdicts.c.position)
-        )
+    def verdicts(self, study_id: str, ids: Collection[str] | None = None) -> tuple[Verdict, ...]:
+        """The gate's answers, or those on the experiments `ids`, in the order they were given."""
+        chosen = true() if ids is None else t.verdicts.c.experiment_id.in_(ids)
+        query = select(t.verdicts.c.body).where((t.verdicts.c.study_id == study_id) & chosen)
         with self.database.read() as db:
-            return tuple(Verdict.model_validate(body) for body in db.scalars(query))
+            bodies = db.scalars(query.order_by(t.verdicts.c.position))
+            return tuple(Verdict.model_validate(body) for body in bodies)
+
+    def comparisons(self, study_id: str) -> int:
+        """How many challengers the gate has compared with a champion."""
+        compared = t.verdicts.c.body["champion_id"].as_string().is_not(None)
+        with self.database.read() as db:
+            return db.scalar(select(func.count()).where(t.verdicts.c.study_id == study_id, compared)) or 0
 
     def champion(self, study_id: str) -> Experiment | None:
         """The last experiment the gate accepted."""
-        accepted = (t.verdicts.c.study_id == study_id) & t.verdicts.c.outcome.in_(("baseline", "promote"))
+        accepted = (t.verdicts.c.study_id == study_id) & t.verdicts.c.outcome.in_(ACCEPTED)
         query = select(t.verdicts.c.experiment_id).where(accepted).order_by(t.verdicts.c.position.desc())
         with self.database.read() as db:
             last = db.scalars(query.limit(1)).first()

@@ -57,20 +57,29 @@ class Point(Record):
     held_out_loss: float | None = None
 
 
-class Result(Record):
-    """The measured outcome of one experiment over all its folds."""
+class Figures(Record):
+    """What was measured of one experiment over all its folds: all that the board and the tables read."""
 
     metrics: dict[str, Estimate]
     folds: int
     vcdr_model: VcdrModel | None = None
-    curve: tuple[Point, ...] = ()
     device: str
     train_s: float = Field(description="time in training steps, over all folds")
     total_s: float = Field(description="time from the worker's start to its end")
     images: int = Field(description="training images seen, over all folds and epochs")
     work_gflop: float = Field(description="arithmetic of the training, from the cost table")
     peak_memory_mib: float
+
+
+class Result(Figures):
+    """All that a finished experiment leaves in the store."""
+
+    curve: tuple[Point, ...] = ()
     files: dict[str, str] = Field(description="path under the run folder → SHA-256")
+
+
+ACCEPTED = ("baseline", "promote")
+"""The outcomes of a verdict that make the challenger champion."""
 
 
 class Verdict(Record):

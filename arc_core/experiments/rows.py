@@ -6,22 +6,34 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, insert, select, update
 
 from arc_core.experiments import tables as t
-from arc_core.experiments.board import ENDED, Decision, Directive, Outcome, Proposal, Review, Vote
+from arc_core.experiments.board import (
+    ENDED,
+    Approval,
+    Decision,
+    Directive,
+    Outcome,
+    Proposal,
+    Recollection,
+    Review,
+    Vote,
+)
 from arc_core.experiments.holder import Holder
-from arc_core.experiments.result import Result
+from arc_core.experiments.result import ACCEPTED, Figures, Result
 from arc_core.experiments.spec import ExperimentSpec
-from arc_core.experiments.study import Cycle, Experiment, experiment_id
+from arc_core.experiments.study import Cycle, Experiment, Score, experiment_id
 from arc_core.record import Record
 
 OnGpus = tuple[tuple[int, ExperimentSpec], ...]
 """GPU index and spec of every experiment that trains on a GPU now."""
 
 TABLES: dict[type[Record], Table] = {
+    Recollection: t.recollections,
     Directive: t.directives,
     Proposal: t.proposals,
     Review: t.reviews,
     Vote: t.votes,
     Decision: t.decisions,
+    Approval: t.approvals,
 }
 
 
@@ -37,6 +49,16 @@ def board_row(cycle_id: int, position: int, record: Record) -> dict[str, Any]:
     if isinstance(record, Proposal):
         keys["proposal_id"] = record.id
     return {"cycle_id": cycle_id, "position": position, "body": body} | keys
+
+
+def result_row(experiment_id: str, result: Result) -> dict[str, Any]:
+    body = result.model_dump(mode="json")
+    bulky = {name: body.pop(name) for name in ("curve", "files")}
+    return {"experiment_id": experiment_id, "body": body} | bulky
+
+
+def result_of(row: Row[Any]) -> Result:
+    return Result.model_validate(row.body | {"curve": row.curve, "files": row.files})
 
 
 def approve(db: Connection, cycle: Cycle, proposal: Proposal) -> None:
@@ -73,9 +95,36 @@ def on_gpus(db: Connection) -> OnGpus:
 
 
 def experiments_where(condition: ColumnElement[bool]) -> Select[Any]:
-    joined = t.experiments.join(t.cycles, t.cycles.c.id == t.experiments.c.cycle_id).outerjoin(t.results)
-    columns = (t.experiments, t.cycles.c.number.label("cycle"), t.results.c.body.label("result"))
+    """Experiments with their cycle's number and their figures; `condition` may ask for the verdict too."""
+    columns = (t.experiments, t.cycles.c.number.label("cycle"), t.results.c.body.label("figures"))
+    joined = (
+        t.experiments.join(t.cycles, t.cycles.c.id == t.experiments.c.cycle_id)
+        .outerjoin(t.results)
+        .outerjoin(t.verdicts, t.verdicts.c.experiment_id == t.experiments.c.id)
+    )
     return select(*columns).select_from(joined).where(condition).order_by(t.experiments.c.number)
+
+
+def proposals_where(condition: ColumnElement[bool]) -> Select[Any]:
+    # A proposal that was not selected may be made again, under the same id, in a later cycle.
+    approved = (t.proposals.c.cycle_id == t.experiments.c.cycle_id) & (
+        t.proposals.c.proposal_id == t.experiments.c.proposal_id
+    )
+    joined = t.experiments.join(t.proposals, approved)
+    return select(t.experiments.c.id, t.proposals.c.body).select_from(joined).where(condition)
+
+
+def scores_where(condition: ColumnElement[bool], metric: str) -> Select[Any]:
+    joined = t.experiments.join(t.results).outerjoin(
+        t.verdicts, t.verdicts.c.experiment_id == t.experiments.c.id
+    )
+    estimate = t.results.c.body["metrics", metric].label("estimate")
+    columns = (t.experiments.c.number, estimate, t.verdicts.c.outcome)
+    return select(*columns).select_from(joined).where(condition).order_by(t.experiments.c.number)
+
+
+def score_of(row: Row[Any]) -> Score:
+    return Score(number=row.number, estimate=row.estimate, accepted=row.outcome in ACCEPTED)
 
 
 def experiment_of(row: Row[Any]) -> Experiment:
@@ -83,9 +132,10 @@ def experiment_of(row: Row[Any]) -> Experiment:
         experiment_id=row.id,
         cycle=row.cycle,
         spec=ExperimentSpec.model_validate(row.spec),
+        spec_id=row.spec_id,
         status=row.status,
         reason=row.reason,
-        result=Result.model_validate(row.result) if row.result is not None else None,
+        result=Figures.model_validate(row.figures) if row.figures is not None else None,
     )
     return Experiment(
         id=row.id,

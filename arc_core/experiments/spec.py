@@ -1,6 +1,7 @@
 """The complete, closed description of one experiment, and its canonical id."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -78,7 +79,15 @@ class ExperimentSpec(Record):
 
     def flat(self) -> dict[str, Value]:
         """Dotted path → value, for every leaf."""
-        return dict(_leaves(self.model_dump(mode="json")))
+        values = iter(self.fixed())
+        before = dict(zip(_BEFORE, values, strict=False))
+        params = {f"loss.params.{name}": value for name, value in self.loss.params.items()}
+        return before | params | dict(zip(_AFTER, values, strict=True))
+
+    def fixed(self) -> tuple[Value, ...]:
+        """The values that every spec has, always in one order: all but the parameters of its loss."""
+        values: tuple[Value, ...] = _fixed_values(self)
+        return values
 
     def changed(self, changes: Mapping[str, Value]) -> "ExperimentSpec":
         """A copy with the values at some dotted paths replaced; SpecError names a bad one."""
@@ -115,9 +124,16 @@ def parse_spec(tree: object) -> ExperimentSpec:
         ) from None
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Value]]:
-    leaves: list[tuple[str, Value]] = []
-    for key, value in tree.items():
-        path = f"{prefix}{key}"
-        leaves += _leaves(value, f"{path}.") if isinstance(value, dict) else [(path, value)]
-    return leaves
+def _paths(record: type[Record], prefix: str = "") -> Iterator[str]:
+    for name, field in record.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Record):
+            yield from _paths(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+# Read without a dump of the record: the board looks at every spec of a study.
+_ALL = tuple(_paths(ExperimentSpec))
+_BEFORE, _AFTER = _ALL[: _ALL.index("loss.params")], _ALL[_ALL.index("loss.params") + 1 :]
+_fixed_values = attrgetter(*_BEFORE, *_AFTER)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from arc_core.experiments.board import Outcome
-from arc_core.experiments.metric import Task
+from arc_core.experiments.metric import Estimate, Task
 from arc_core.provenance.canonical import sha256_of
 from arc_core.record import Record
 
@@ -40,6 +40,14 @@ class Experiment(Record):
     outcome: Outcome
     started: datetime | None = None
     ended: datetime | None = None
+
+
+class Score(Record):
+    """One measured experiment in the course of its study. `accepted`: it became champion."""
+
+    number: int
+    estimate: Estimate
+    accepted: bool
 
 
 def study_id(dataset_sha256: str, task: Task, metric: str, folds: int, split_seed: int) -> str:

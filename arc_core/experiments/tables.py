@@ -4,7 +4,9 @@ from sqlalchemy import (
     JSON,
     Column,
     DateTime,
+    Float,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -13,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -62,11 +64,27 @@ def _key(name: str) -> Column[str]:
     return Column(name, String(60), primary_key=True)
 
 
+recollections = _of_cycle("recollections")
 directives = _of_cycle("directives")
 proposals = _of_cycle("proposals", _key("proposal_id"))
 reviews = _of_cycle("reviews", _key("proposal_id"), _key("reviewer"))
 votes = _of_cycle("votes", _key("proposal_id"), _key("role"))
 decisions = _of_cycle("decisions", _key("proposal_id"))
+approvals = _of_cycle("approvals", _key("stage"))
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("cycle_id", ForeignKey("cycles.id"), nullable=False),
+    Column("started", DateTime(timezone=True), nullable=False),
+    # What a call came to, or while it runs may come to at most: the caps count these.
+    Column("requests", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("usd", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("body", JSON, nullable=False),
+)
 
 experiments = Table(
     "experiments",
@@ -86,13 +104,17 @@ experiments = Table(
     Column("ended", DateTime(timezone=True)),
     UniqueConstraint("study_id", "spec_id"),
     UniqueConstraint("study_id", "number"),
+    Index("experiments_by_status", "study_id", "status"),
 )
 
 results = Table(
     "results",
     metadata,
     Column("experiment_id", ForeignKey("experiments.id"), primary_key=True),
+    # Apart, so that reading the figures of a whole study stays cheap; last, where SQLite need not pass them.
     Column("body", JSON, nullable=False),
+    Column("curve", JSON, nullable=False),
+    Column("files", JSON, nullable=False),
 )
 
 verdicts = Table(

@@ -19,6 +19,11 @@ def sha256_of(value: Json) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
+def sha256_of_text(text: str) -> str:
+    """Hex SHA-256 of `text` in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def sha256_of_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as file:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from arc_core.agents import wording
 from arc_core.agents.historian import trends
 from arc_core.data.manifest import Dataset
 from arc_core.data.study import dataset_of
-from arc_core.experiments.board import Decision, Directive, Lesson, Proposal, Review
+from arc_core.experiments.board import Alarm, Decision, Directive, Lesson, Proposal, Review
+from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.study import Cycle, Experiment, Study
@@ -18,7 +20,15 @@ from arc_core.provenance.canonical import sha256_of_file
 from arc_core.provenance.files import write_atomically
 from arc_core.record import Record
 from arc_core.report import figures
-from arc_core.report.summary import CycleSummary, in_words, printable, rows_of, spec_in_words, summarise
+from arc_core.report.standing import Standing, standing_of
+from arc_core.report.summary import (
+    CycleSummary,
+    arm_in_words,
+    in_words,
+    printable,
+    spec_in_words,
+    summarise,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 PNG_ADDRESS = "data:image/png;base64,"
@@ -32,39 +42,59 @@ class CycleReport(Record):
     """What a cycle leaves for its readers. `summary.report` is the HTML file; `markdown` goes to the UI."""
 
     summary: CycleSummary
+    standing: Standing
     markdown: str
 
 
 def write_report(
-    memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...], lessons: Sequence[Lesson], home: Path
+    memory: Memory,
+    study: Study,
+    cycle: Cycle,
+    ids: tuple[str, ...],
+    lessons: Sequence[Lesson],
+    home: Path,
+    *,
+    alarms: Sequence[Alarm] = (),
+    forbidden: Sequence[ForbiddenRange] = (),
 ) -> CycleReport:
-    """Render the report of a cycle that trained `ids`, under `home`/report; `index.html` is the newest."""
+    """Render the report of a cycle that trained `ids`, under `home`/report; `index.html` is the newest.
+
+    `alarms`: those that the board was warned of. `forbidden`: the ranges it may not enter from now on.
+    """
     folder = home / "report" / study.id
     page = folder / f"cycle-{cycle.number:04d}.html"
     summary = summarise(memory, study, cycle, ids).model_copy(update={"report": str(page)})
-    markdown = _render(memory, study, cycle, summary, lessons, home / "runs")
+    standing = standing_of(memory, study)
+    told = {
+        "lessons": lessons,
+        "alarms": alarms,
+        "forbidden": [(wording.forbidden(bad), bad.taught_by) for bad in forbidden],
+        "standing": standing,
+        "arm_in_words": arm_in_words,
+    }
+    markdown = _render(memory, study, cycle, summary, told, home / "runs")
     html = _page(f"ARC · cycle {cycle.number}", markdown)
     folder.mkdir(parents=True, exist_ok=True)
     for path in (page, home / "report" / "index.html"):
         write_atomically(path, html.encode())
-    return CycleReport(summary=summary, markdown=markdown)
+    return CycleReport(summary=summary, standing=standing, markdown=markdown)
 
 
 def _render(
-    memory: Memory, study: Study, cycle: Cycle, summary: CycleSummary, lessons: Sequence[Lesson], runs: Path
+    memory: Memory, study: Study, cycle: Cycle, summary: CycleSummary, told: Mapping[str, Any], runs: Path
 ) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    dataset, rows, champion = dataset_of(study), rows_of(memory, study), memory.champion(study.id)
+    dataset, champion = dataset_of(study), memory.champion(study.id)
+    scores = memory.scores(study.id, study.metric)
     proposals = {proposal.id: proposal for proposal in memory.kept(cycle.id, Proposal)}
     decisions = memory.kept(cycle.id, Decision)
-    outcomes = [experiment.outcome for experiment in memory.experiments(study.id)]
     directives = memory.kept(cycle.id, Directive)
     # Not HTML: the Markdown renderers that show it escape it themselves.
     environment = Environment(  # noqa: S701
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, finalize=_cell
     )
-    case, picture = _champion_overlay(runs, dataset, champion) if champion else (None, None)
+    case, picture = _champion_overlay(memory, runs, dataset, champion.id) if champion else (None, None)
     return environment.get_template("cycle.md.j2").render(
         summary=summary,
         study=study,
@@ -76,17 +106,18 @@ def _render(
         champion=summary.champion,
         champion_spec=spec_in_words(champion.outcome.spec) if champion else "",
         champion_metrics=_metrics(champion),
-        measured=sum(row.metric is not None for row in rows),
+        measured=len(scores),
         overlay_case=case,
         overlay=_inline(picture),
         curves=_inline(_curves(memory, summary)),
-        best=_inline(figures.best_so_far(rows, study.metric) if any(row.metric for row in rows) else None),
-        comparisons=sum(verdict.champion_id is not None for verdict in memory.verdicts(study.id)),
+        best=_inline(figures.best_so_far(scores, study.metric) if scores else None),
+        comparisons=memory.comparisons(study.id),
         decisions=[(proposals[decision.proposal_id], decision) for decision in decisions],
+        approvals=memory.approvals.of_cycle(cycle.id).values(),
         remarks=_remarks(proposals, decisions, memory.kept(cycle.id, Review)),
-        trends=trends(outcomes, study.metric),
+        trends=trends(memory.outcomes(study.id), study.metric),
         learned=[p for p in proposals.values() if p.rests_on],
-        lessons=lessons,
+        **told,
     )
 
 
@@ -115,15 +146,16 @@ def _remarks(
 def _curves(memory: Memory, summary: CycleSummary) -> bytes | None:
     curves = []
     for row in summary.rows:
-        experiment = memory.experiment(row.experiment_id)
-        if experiment.outcome.result:
-            curves.append((f"#{row.number}", experiment.outcome.result.curve))
+        if result := memory.result(row.experiment_id):
+            curves.append((f"#{row.number}", result.curve))
     return figures.learning_curves(curves) if curves else None
 
 
-def _champion_overlay(runs: Path, dataset: Dataset, champion: Experiment) -> tuple[str | None, bytes | None]:
+def _champion_overlay(
+    memory: Memory, runs: Path, dataset: Dataset, champion_id: str
+) -> tuple[str | None, bytes | None]:
     """The held-out case of median Dice, without a picture where its mask is not the recorded file."""
-    cases = [case for case in read_cases(runs, champion) if case.mean_dice is not None]
+    cases = [case for case in read_cases(memory, runs, champion_id) if case.mean_dice is not None]
     if not cases:
         return None, None
     middle = sorted(cases, key=lambda case: (case.mean_dice, case.image_id))[len(cases) // 2]
@@ -131,7 +163,7 @@ def _champion_overlay(runs: Path, dataset: Dataset, champion: Experiment) -> tup
     root = Path(dataset.root)
     assert source.mask is not None
     name = f"fold-{middle.fold}/masks/{middle.image_id}.png"
-    predicted, result = runs / champion.id / name, champion.outcome.result
+    predicted, result = runs / champion_id / name, memory.result(champion_id)
     recorded = result.files.get(name) if result else None
     if not predicted.is_file() or sha256_of_file(predicted) != recorded:
         return middle.image_id, None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.result import Point
-from arc_core.report.summary import Row
+from arc_core.experiments.study import Score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,29 +16,35 @@ INK, ACCENT, FAINT = "#1f2933", "#0b7285", "#adb5bd"
 RIM, CUP = "#2f9e44", "#e8590c"
 
 
-def best_so_far(rows: Sequence[Row], metric: str) -> bytes:
+def best_so_far(scores: Sequence[Score], metric: str) -> bytes:
     """Every experiment's primary metric with its interval, and the best value up to it."""
-    measured = [row for row in rows if row.metric is not None]
     figure, axes = _new(6.4, 3.2)
     best: list[float] = []
-    for row in measured:
-        assert row.metric is not None
-        promoted = row.verdict in ("baseline", "promote")
-        spread = [[row.metric.value - row.metric.low], [row.metric.high - row.metric.value]]
-        colour = ACCENT if promoted else FAINT
-        axes.errorbar(row.number, row.metric.value, yerr=spread, fmt="o", color=colour, capsize=3)
-        better = not best or METRICS[metric].is_better(row.metric.value, best[-1])
-        best.append(row.metric.value if better else best[-1])
-    axes.step(
-        [row.number for row in measured], best, where="post", color=INK, linewidth=1.4, label="best so far"
-    )
-    axes.plot([], [], "o", color=ACCENT, label="accepted by the gate")
-    axes.plot([], [], "o", color=FAINT, label="not accepted")
+    for score in scores:
+        better = not best or METRICS[metric].is_better(score.estimate.value, best[-1])
+        best.append(score.estimate.value if better else best[-1])
+    numbers = [score.number for score in scores]
+    # The few that were accepted lie over the many that were not.
+    for accepted, colour, words in ((False, FAINT, "not accepted"), (True, ACCENT, "accepted by the gate")):
+        own = [score for score in scores if score.accepted == accepted]
+        _intervals(axes, own, colour)
+        axes.plot([], [], "o", color=colour, label=words)
+    axes.step(numbers, best, where="post", color=INK, linewidth=1.4, label="best so far")
     axes.set_xlabel("experiment")
     axes.set_ylabel(METRICS[metric].label)
     axes.xaxis.get_major_locator().set_params(integer=True)
     figure.legend(frameon=False, fontsize=8, loc="outside upper center", ncols=3)  # covers no point
     return _png(figure)
+
+
+def _intervals(axes: Any, scores: Sequence[Score], colour: str) -> None:
+    """One artist for all of them: one for each would take a minute at 10,000."""
+    estimates = [score.estimate for score in scores]
+    below = [estimate.value - estimate.low for estimate in estimates]
+    above = [estimate.high - estimate.value for estimate in estimates]
+    values = [estimate.value for estimate in estimates]
+    numbers = [score.number for score in scores]
+    axes.errorbar(numbers, values, yerr=[below, above], fmt="o", color=colour, capsize=3)
 
 
 def learning_curves(curves: Sequence[tuple[str, Sequence[Point]]]) -> bytes:

@@ -1,13 +1,13 @@
 """What a cycle came to: the rows people read in the terminal, the report and the UI."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import Field
 
 from arc_core.data.manifest import Dataset
 from arc_core.data.study import dataset_of
-from arc_core.experiments.board import Decision, Directive, Proposal
+from arc_core.experiments.board import Approval, Arm, Decision, Directive, Proposal
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.spec import ExperimentSpec, Value
@@ -28,12 +28,14 @@ class Row(Record):
     verdict: str
     reason: str
     seconds: float | None
+    arm: Arm = "board"
 
 
 class PlannedRow(Record):
     """One approved experiment of a dry run: what would train, where, for how long."""
 
     experiment_id: str
+    arm: Arm = "board"
     hypothesis: str
     changes: str
     device: str
@@ -54,18 +56,19 @@ class CycleSummary(Record):
     rows: tuple[Row, ...] = ()
     planned: tuple[PlannedRow, ...] = ()
     rejected: int = 0
+    note: str = Field("", description="why the cycle ran nothing, where somebody has said so")
     champion: Row | None = None
     report: str | None = None
     body_s: float = 0.0
 
 
-def rows_of(memory: Memory, study: Study) -> tuple[Row, ...]:
-    """Every approved experiment of the study, in order of approval."""
-    verdicts = {verdict.experiment_id: verdict for verdict in memory.verdicts(study.id)}
-    proposals = memory.proposals(study.id)
+def rows_of(memory: Memory, study: Study, ids: Collection[str]) -> tuple[Row, ...]:
+    """The experiments `ids` of the study, in order of approval."""
+    verdicts = {verdict.experiment_id: verdict for verdict in memory.verdicts(study.id, ids)}
+    proposals, arms = memory.proposals_of(ids), arms_of(memory, study)
 
     def row(experiment: Experiment) -> Row:
-        outcome, proposal = experiment.outcome, proposals[experiment.proposal_id]
+        outcome, proposal = experiment.outcome, proposals[experiment.id]
         verdict = verdicts.get(experiment.id)
         return Row(
             number=experiment.number,
@@ -78,15 +81,25 @@ def rows_of(memory: Memory, study: Study) -> tuple[Row, ...]:
             verdict=verdict.outcome if verdict else outcome.status,
             reason=printable(verdict.reason if verdict else outcome.reason),
             seconds=outcome.result.total_s if outcome.result else None,
+            arm=arms.get((outcome.cycle, experiment.proposal_id), "board"),
         )
 
-    return tuple(row(experiment) for experiment in memory.experiments(study.id))
+    return tuple(row(experiment) for experiment in memory.experiments(study.id, ids))
+
+
+def arms_of(memory: Memory, study: Study) -> dict[tuple[int, str], Arm]:
+    """Cycle's number and proposal's id → why it ran."""
+    return {
+        (cycle.number, decision.proposal_id): decision.arm
+        for cycle in memory.cycles(study.id)
+        for decision in memory.kept(cycle.id, Decision)
+    }
 
 
 def summarise(memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...]) -> CycleSummary:
     """The summary of a cycle that trained the experiments `ids`."""
-    rows = rows_of(memory, study)
     champion = memory.champion(study.id)
+    rows = rows_of(memory, study, {*ids, *([champion.id] if champion else [])})
     directives = memory.kept(cycle.id, Directive)
     return CycleSummary(
         study_id=study.id,
@@ -96,9 +109,28 @@ def summarise(memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...]) 
         cohort=cohort_in_words(dataset_of(study)),
         mode=directives[0].mode if directives else "",
         rows=tuple(row for row in rows if row.experiment_id in ids),
-        rejected=sum(decision.outcome != "approve" for decision in memory.kept(cycle.id, Decision)),
+        rejected=sum(
+            decision.outcome != "approve" and not decision.selected
+            for decision in memory.kept(cycle.id, Decision)
+        ),
+        note=_note(memory.approvals.of_cycle(cycle.id)),
         champion=next((row for row in rows if champion and row.experiment_id == champion.id), None),
     )
+
+
+def arm_in_words(arm: Arm) -> str:
+    """`control`, `veto control`; nothing for the board's own."""
+    return "" if arm == "board" else arm.replace("_", " ")
+
+
+def _note(approvals: Mapping[str, Approval]) -> str:
+    """Who turned down what the cycle would have run."""
+    turned_down = next((each for each in approvals.values() if each.outcome == "reject"), None)
+    if turned_down is None:
+        return ""
+    what = "the directive" if turned_down.stage == "directive" else "every experiment it was asked for"
+    said = f" ({printable(turned_down.comment)})" if turned_down.comment else ""
+    return f"{turned_down.who} rejected {what}{said}: nothing new ran."
 
 
 def cohort_in_words(dataset: Dataset) -> str:

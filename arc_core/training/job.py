@@ -8,6 +8,7 @@ from collections.abc import Callable
 from arc_core.data.study import dataset_of, split_of
 from arc_core.errors import ExperimentFailed, NoRoom, OutOfTime, SpecError
 from arc_core.experiments.holder import Claim, Holder
+from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.rows import OnGpus
 from arc_core.experiments.spec import ExperimentSpec
@@ -98,8 +99,12 @@ def plan_of(
     settings: Settings,
     launch: LaunchConfig,
     gpu_index: int | None,
+    forbidden: tuple[ForbiddenRange, ...] = (),
 ) -> TrainingPlan:
-    """The spec compiled for one device. SpecError when it can't be."""
+    """The spec compiled for one device. SpecError when it can't be.
+
+    What was approved runs: a range is held against what is proposed, not against what waits for its turn.
+    """
     return compile_plan(
         spec,
         experiment_id=experiment_id,
@@ -110,6 +115,7 @@ def plan_of(
         launch=launch,
         batch_size_per_gpu=settings.batch_size_per_gpu,
         gpu_index=gpu_index,
+        forbidden=forbidden,
     )
 
 
@@ -140,8 +146,8 @@ def _gpu_memory_mib(spec: ExperimentSpec, settings: Settings) -> float:
 
 
 def past_results(memory: Memory, study: Study) -> Past:
-    """Spec and result of every finished experiment of the study."""
-    outcomes = (experiment.outcome for experiment in memory.experiments(study.id))
+    """Spec and figures of every finished experiment of the study."""
+    outcomes = memory.outcomes(study.id)
     return [(outcome.spec, outcome.result) for outcome in outcomes if outcome.result is not None]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from arc_core.data.splits import Split
-from arc_core.experiments.result import Result
+from arc_core.experiments.result import Figures
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.record import Record
 from arc_core.training.cost import FOLD_S, estimate_s, machine_gflop_s, work_gflop
@@ -14,8 +14,8 @@ from arc_core.training.cost import FOLD_S, estimate_s, machine_gflop_s, work_gfl
 UNMEASURED_STARTUP_S = 12.0
 
 
-Past = Sequence[tuple[ExperimentSpec, Result]]
-"""What has run: spec and result of finished experiments."""
+Past = Sequence[tuple[ExperimentSpec, Figures]]
+"""What has run: spec and figures of finished experiments."""
 
 
 class Pace(Record):
@@ -60,6 +60,6 @@ def measured_pace(
     )
 
 
-def _startup_s(result: Result) -> float:
+def _startup_s(result: Figures) -> float:
     """What is left beside the training steps and what `estimate_s` counts for each fold."""
     return max(0.0, result.total_s - result.train_s - result.folds * FOLD_S)

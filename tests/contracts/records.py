@@ -49,6 +49,7 @@ def proposal(seed: int) -> Proposal:
         parent_id=None,
         changes={"seed": seed},
         spec=spec,
+        predicted=Estimate(value=0.5, low=0, high=1),
     )
 
 

@@ -5,18 +5,20 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 from arc_core.errors import NoRoom, StoreError
 from arc_core.experiments import tables
-from arc_core.experiments.board import Budget, Decision, Directive, Proposal, Vote
+from arc_core.experiments.board import Approval, Budget, Decision, Directive, Proposal, Vote
 from arc_core.experiments.database import Database
 from arc_core.experiments.holder import Claim, Holder
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.result import Verdict
+from arc_core.experiments.result import Point, Verdict
 from arc_core.experiments.rows import OnGpus
 from arc_core.experiments.study import experiment_id
 from tests.contracts.records import RESULT, STUDY, decision, proposal
@@ -34,6 +36,17 @@ def approve(memory: Memory, *seeds: int) -> list[str]:
     proposals = {p.id: p for p in map(proposal, seeds)}
     memory.keep_decisions(cycle, [decision(p) for p in proposals], proposals)
     return [experiment_id(STUDY.id, p.spec.id) for p in proposals.values()]
+
+
+def verdict(experiment: str, outcome: str, champion: str | None = None) -> Verdict:
+    return Verdict(
+        experiment_id=experiment,
+        outcome=outcome,
+        metric="mean_dice",
+        champion_id=champion,
+        comparisons=1,
+        reason="",
+    )
 
 
 def test_a_study_keeps_its_first_split_for_ever(memory: Memory) -> None:
@@ -103,9 +116,83 @@ def test_an_experiment_ends_once(memory: Memory) -> None:
         failed: ("failed", "loss is NaN in fold 0"),
         stopped: ("stopped", "no time left"),
     }
-    assert memory.experiment(finished).outcome.result == RESULT
+    assert memory.result(finished) == RESULT
     claims = [memory.claim(each, me, on(None)) for each in (finished, failed, stopped)]
     assert claims == [None, None, Claim(gpu_index=None)]
+
+
+def test_outcomes_are_those_of_the_experiments_and_follow_every_change(memory: Memory) -> None:
+    first, second, third = approve(memory, 1, 2, 3)
+
+    def agree() -> tuple[str, ...]:
+        outcomes = memory.outcomes(STUDY.id)
+        assert outcomes == tuple(e.outcome for e in memory.experiments(STUDY.id))
+        return tuple(outcome.status for outcome in outcomes)
+
+    assert agree() == ("approved",) * 3
+    memory.keep_result(second, RESULT)
+    memory.keep_failure(first, "loss is NaN")
+    assert agree() == ("failed", "finished", "approved")
+    memory.keep_stop(third, "no time left")
+    assert agree() == ("failed", "finished", "stopped")
+    memory.keep_result(third, RESULT)
+    approve(memory, 4)
+    assert agree() == ("failed", "finished", "finished", "approved")
+    before, after = memory.outcomes(STUDY.id), memory.outcomes(STUDY.id)
+    assert all(one is other for one, other in zip(before[:3], after[:3], strict=True)), "read once"
+
+
+def test_the_board_is_not_sent_curves_and_files(memory: Memory) -> None:
+    (only,) = approve(memory, 1)
+    assert memory.result(only) is None
+    whole = RESULT.model_copy(
+        update={"curve": (Point(fold=0, epoch=1, train_loss=0.5),), "files": {"plan.json": "0" * 64}}
+    )
+    memory.keep_result(only, whole)
+    assert memory.result(only) == whole
+    (outcome,) = memory.outcomes(STUDY.id)
+    assert outcome.result.metrics == whole.metrics
+    assert not hasattr(outcome.result, "files")
+    assert not hasattr(outcome.result, "curve")
+
+
+def test_what_is_left_to_do_is_asked_of_the_store(memory: Memory) -> None:
+    finished, failed, stopped, judged = approve(memory, 1, 2, 3, 4)
+    for each in (finished, judged):
+        memory.keep_result(each, RESULT)
+    memory.keep_failure(failed, "loss is NaN")
+    memory.keep_stop(stopped, "no time left")
+    memory.keep_verdict(STUDY.id, verdict(judged, "baseline"))
+    memory.end_cycle(memory.begin_cycle(STUDY.id).id)
+    (new,) = approve(memory, 5)
+    first, second = memory.cycles(STUDY.id)
+    assert [e.id for e in memory.pending(STUDY.id)] == [stopped, new]
+    assert [e.id for e in memory.unjudged(STUDY.id)] == [finished]
+    assert [e.id for e in memory.agenda(second)] == [finished, stopped, new]
+    assert [e.id for e in memory.agenda(first)] == [finished, failed, stopped, judged, new]
+    assert [(s.number, s.accepted) for s in memory.scores(STUDY.id, "mean_dice")] == [(1, False), (4, True)]
+    assert memory.scores(STUDY.id, "auc") == ()
+
+
+def test_comparisons_are_the_verdicts_over_a_champion(memory: Memory) -> None:
+    ids = approve(memory, 1, 2, 3)
+    for each, champion in zip(ids, (None, ids[0], ids[0]), strict=True):
+        memory.keep_verdict(STUDY.id, verdict(each, "inconclusive", champion))
+    assert memory.comparisons(STUDY.id) == 2
+    assert [v.experiment_id for v in memory.verdicts(STUDY.id, [ids[2], ids[0]])] == [ids[0], ids[2]]
+
+
+def test_an_experiment_has_the_proposal_of_its_own_cycle(memory: Memory) -> None:
+    """One that was turned down may be made again, under the same id, for other reasons."""
+    ids = []
+    for place, reason in enumerate(("turned down", "then approved")):
+        cycle = memory.begin_cycle(STUDY.id)
+        made = proposal(1).model_copy(update={"justification": reason})
+        memory.keep(cycle.id, [made])
+        memory.keep_decisions(cycle, [decision(made.id, selected=bool(place))], {made.id: made})
+        memory.end_cycle(cycle.id)
+        ids = [e.id for e in memory.experiments(STUDY.id)]
+    assert {key: p.justification for key, p in memory.proposals_of(ids).items()} == {ids[0]: "then approved"}
 
 
 def test_the_claim_of_a_dead_process_is_free(memory: Memory) -> None:
@@ -162,17 +249,7 @@ def test_the_champion_is_the_last_one_accepted(memory: Memory) -> None:
     assert memory.champion(STUDY.id) is None
     ids = approve(memory, 1, 2, 3)
     for each, outcome in zip(ids, ("baseline", "promote", "reject"), strict=True):
-        memory.keep_verdict(
-            STUDY.id,
-            Verdict(
-                experiment_id=each,
-                outcome=outcome,
-                metric="mean_dice",
-                champion_id=None,
-                comparisons=1,
-                reason="",
-            ),
-        )
+        memory.keep_verdict(STUDY.id, verdict(each, outcome))
     assert memory.champion(STUDY.id).id == ids[1]
     assert [verdict.experiment_id for verdict in memory.verdicts(STUDY.id)] == ids
 
@@ -246,3 +323,48 @@ def test_sqlite_runs_in_wal_mode(tmp_path: Path) -> None:
     Memory(f"sqlite:///{tmp_path / 'arc.db'}").close()
     with closing(sqlite3.connect(tmp_path / "arc.db")) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def answer(stage: str, **fields: object) -> Approval:
+    return Approval.model_validate(
+        {"stage": stage, "approver": "Ann", "outcome": "approve", "at": datetime(2026, 1, 2, tzinfo=UTC)}
+        | fields
+    )
+
+
+def test_what_waits_for_a_person_is_no_experiment(memory: Memory) -> None:
+    cycle = memory.begin_cycle(STUDY.id)
+    memory.keep(cycle.id, [proposal(1), proposal(2)])
+    decisions, made = [decision("prop-1"), decision("prop-2")], proposal(3)
+    proposals = {p.id: p for p in (proposal(1), proposal(2), made)}
+    memory.keep_decisions(cycle, decisions, proposals, waiting=True)
+    assert memory.experiments(STUDY.id) == ()
+    said = answer("experiments", approved=("prop-1", "prop-3"), rejected=(), edits={"prop-2": "prop-3"})
+    after = [decisions[0], decision("prop-2", selected=False), decision("prop-3")]
+    memory.approvals.keep(cycle, said, after, proposals, barred={})
+    assert [e.proposal_id for e in memory.experiments(STUDY.id)] == ["prop-1", "prop-3"]
+    assert memory.kept(cycle.id, Decision) == tuple(after)
+    assert [p.id for p in memory.kept(cycle.id, Proposal)] == ["prop-1", "prop-2", "prop-3"]
+    assert memory.approvals.of_cycle(cycle.id) == {"experiments": said}
+    assert memory.approvals.approved(STUDY.id) == {"prop-1", "prop-3"}
+
+
+def test_an_answer_is_given_once(memory: Memory) -> None:
+    cycle = memory.begin_cycle(STUDY.id)
+    directive = Directive(mode="explore", objective="start", budget=Budget(exploit=1, explore=2, wildcat=0))
+    memory.keep(cycle.id, [directive])
+    edited = directive.model_copy(update={"mode": "recover"})
+    memory.approvals.keep_directive(cycle, answer("directive"), edited)
+    assert memory.kept(cycle.id, Directive) == (edited,)
+    with pytest.raises(IntegrityError):
+        memory.approvals.keep_directive(cycle, answer("directive", approver="Bob"), directive)
+    assert memory.approvals.of_cycle(cycle.id)["directive"].approver == "Ann"
+    assert memory.kept(cycle.id, Directive) == (edited,)
+
+
+def test_what_a_person_bars_does_not_run(memory: Memory) -> None:
+    (left,) = approve(memory, 1)
+    cycle = memory.begin_cycle(STUDY.id)
+    memory.approvals.keep(cycle, answer("experiments"), [], {}, barred={left: "rejected by Ann"})
+    outcome = memory.experiment(left).outcome
+    assert (outcome.status, outcome.reason) == ("failed", "rejected by Ann")

@@ -68,11 +68,27 @@ def test_the_store_has_every_step(one_cycle):
     assert {v.experiment_id for v in memory.verdicts(study)} == {experiment.id for experiment in experiments}
 
 
+def test_one_place_is_the_controls_and_reviewed_like_any(one_cycle):
+    memory = one_cycle.memory
+    (cycle,) = memory.cycles(one_cycle.study)
+    directive, proposals = memory.kept(cycle.id, Directive)[0], memory.kept(cycle.id, Proposal)
+    assert (directive.control, sum(directive.budget.model_dump().values())) == (True, 2)
+    (control,) = [p for p in proposals if p.proposer == "control"]
+    arms = {d.proposal_id: d.arm for d in memory.kept(cycle.id, Decision) if d.selected}
+    assert sorted(arms.values()) == ["board", "board", "control"]
+    assert arms[control.id] == "control"
+    (made,) = [e.id for e in memory.experiments(one_cycle.study) if e.proposal_id == control.id]
+    lines = one_cycle.out.splitlines()
+    (at,) = [n for n, line in enumerate(lines) if made in line and "│" in line]
+    assert "control" in lines[at + 1]
+    assert one_cycle.out.count("control") == 1
+
+
 def test_metrics_are_what_the_evaluator_says_of_the_files(one_cycle):
     for experiment in one_cycle.memory.experiments(one_cycle.study):
         path = one_cycle.home / "runs" / experiment.id / "plan.json"
         result, cases = evaluate(TrainingPlan.model_validate_json(path.read_bytes()))
-        assert result == experiment.outcome.result
+        assert result == one_cycle.memory.result(experiment.id)
         assert len(cases) == 12
 
 

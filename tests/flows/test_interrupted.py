@@ -61,7 +61,7 @@ def plans(home: Path) -> int:
 def results(home: Path) -> dict[str, object]:
     memory = memory_in(home)
     (study,) = memory.studies()
-    return {e.id: e.outcome.result for e in memory.experiments(study) if e.outcome.status == "finished"}
+    return {e.id: memory.result(e.id) for e in memory.experiments(study) if e.outcome.status == "finished"}
 
 
 def workers(home: Path) -> list[psutil.Process]:

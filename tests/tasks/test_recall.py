@@ -1,6 +1,7 @@
-"""Prefect's own retries on the historian: after a time-out, with growing delays, and after nothing else."""
+"""Prefect's own retries on the historian: after a time-out, with growing delays, and after nothing else.
 
-from dataclasses import replace
+A real server keeps the historian's model waiting, and a real Prefect server the task run's states.
+"""
 
 import pytest
 from prefect import flow
@@ -8,54 +9,45 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterFlowRunId
 from prefect.context import FlowRunContext
 
-from arc_core.agents.board import offline_board
 from arc_core.config import load_config
-from tasks.board import recall
-from tasks.context import Context
+from arc_core.settings import get_settings
+from tasks.board import direct
 from tasks.cycle import open_cycle
+from tasks.recall import digest, recall, remember
 from tests.command import TINY
+from tests.llm_server import ModelServer
+from tests.meeting import with_models
 
 DELAY_S = 0.2
 RETRIES = 3
 
 
-class Slow:
-    """A historian who raises `error` for the first `times` calls, then thinks as the offline one does."""
-
-    role = "historian"
-
-    def __init__(self, error: Exception, times: int, mind) -> None:
-        self.error, self.times, self.mind, self.calls = error, times, mind, 0
-
-    def answer(self, brief):
-        self.calls += 1
-        if self.calls <= self.times:
-            raise self.error
-        return self.mind.answer(brief)
-
-
 @pytest.fixture
 def recalled(arc_home, prefect_server, monkeypatch):
-    """Hold the recall with a slow historian: what came of it, and the task run's states."""
-    monkeypatch.setenv("ARC_LLM_RETRY_DELAY", str(DELAY_S))
-    monkeypatch.setenv("ARC_LLM_MAX_RETRIES", str(RETRIES))
+    """Hold the recall with a server at fault: its requests, what came of it, the ledger, the run's states."""
+    server = ModelServer()
 
-    def run(error: Exception, times: int):
-        config = load_config(TINY)
-        board = offline_board(config.board)
-        slow = Slow(error, times, board.historian)
-        monkeypatch.setattr(Context, "board", replace(board, historian=slow))
+    def run(fault: str, times: int = 99):
+        server.faults = {"historian": fault}
+        server.faulty = times
+        config = load_config((*TINY, *with_models(server, monkeypatch, timeout_s=0.6)))
         seen = {}
 
         @flow(name="recall alone")
         def alone():
             seen["id"] = FlowRunContext.get().flow_run.id
-            return recall(open_cycle(config))
+            context = open_cycle(config)
+            history = digest(context)
+            found = remember(context, history, recall(context, history))
+            return found, context.memory.calls.of_cycle(context.cycle.id)
 
-        state = alone(return_state=True)
-        return slow, state, task_run_states(prefect_server, seen["id"])
+        history, calls = alone()
+        return server.asked("historian"), history, calls, task_run_states(prefect_server, seen["id"])
 
-    return run
+    monkeypatch.setenv("ARC_LLM_RETRY_DELAY", str(DELAY_S))
+    monkeypatch.setenv("ARC_LLM_MAX_RETRIES", str(RETRIES))
+    yield run
+    server.close()
 
 
 def task_run_states(api, flow_run_id):
@@ -72,26 +64,56 @@ def delays(states) -> list[float]:
 
 
 def test_two_time_outs_and_then_an_answer(recalled):
-    slow, state, states = recalled(TimeoutError("the model is asleep"), times=2)
-    assert slow.calls == 3
-    assert state.result().total_experiments == 0
+    requests, history, calls, states = recalled("after the time-out", times=2)
+    assert len(requests) == 3
+    assert [call.outcome for call in calls] == ["timeout", "timeout", "answered"]
     assert states[-1].is_completed()
+    assert history.total_experiments == 0
     first, second = delays(states)
     # Each delay is drawn about its base: jitter keeps many clients from calling at the same moment.
     assert 0.4 * DELAY_S < first < 1.6 * DELAY_S
     assert 0.4 * 2 * DELAY_S < second < 1.6 * 2 * DELAY_S
 
 
-def test_a_model_that_never_answers_is_given_up(recalled):
-    slow, state, states = recalled(TimeoutError("the model is asleep"), times=99)
-    assert slow.calls == 1 + RETRIES
-    assert state.is_failed()
+def test_a_model_that_never_answers_leaves_the_statistics(recalled):
+    requests, history, calls, states = recalled("a byte a second")
+    assert len(requests) == 1 + RETRIES
     assert len(delays(states)) == RETRIES
+    assert history.lessons == ()
+    assert calls[-1].outcome == "offline"
+    assert "within 1 s" in calls[-1].reason
 
 
-def test_another_error_is_not_retried(recalled):
-    slow, state, states = recalled(ValueError("a mind that is wrong stays wrong"), times=1)
-    assert slow.calls == 1
+@pytest.mark.parametrize("fault", ["500", "not JSON", "connection dropped"])
+def test_another_error_is_not_retried(recalled, fault):
+    requests, _, calls, states = recalled(fault)
+    assert len(requests) == (2 if fault == "not JSON" else 1)  # its one repair is no retry
     assert delays(states) == []
-    with pytest.raises(ValueError, match="stays wrong"):
-        state.result()
+    assert states[-1].is_failed()
+    assert calls[-1].outcome == "offline"
+
+
+def test_the_director_does_not_wait_for_it(arc_home, prefect_server, monkeypatch):
+    """Its model is asked and has answered while the historian's is still thinking."""
+    server = ModelServer()
+    server.faults = {"historian": "after the time-out"}
+    overrides = with_models(server, monkeypatch, timeout_s=20)
+    monkeypatch.setenv("ARC_ROLES__HISTORIAN__TIMEOUT_S", "3")
+    monkeypatch.setenv("ARC_LLM_MAX_RETRIES", "0")
+    get_settings.cache_clear()
+    config = load_config((*TINY, *overrides))
+
+    @flow(name="recall and direct")
+    def both():
+        context = open_cycle(config)
+        history = digest(context)
+        recalled = recall(context, history)
+        directive = direct(context, history, None)
+        thinking = not recalled.state.is_final()
+        return directive, thinking, remember(context, history, recalled)
+
+    directive, thinking, history = both()
+    server.close()
+    assert thinking
+    assert directive.mind == "director"
+    assert history.lessons == ()

@@ -14,7 +14,7 @@ from arc_core.experiments.board import Compiled, Decision, Directive, History, O
 from arc_core.experiments.metric import METRICS, Estimate
 from arc_core.experiments.result import Result
 from arc_core.experiments.space import Choice, Range, SearchSpace
-from arc_core.experiments.spec import Architecture, Augmentation, ExperimentSpec, Loss, Optimiser
+from arc_core.experiments.spec import Architecture, Augmentation, ExperimentSpec, Loss, Optimiser, Value
 
 LOSSES = frozenset({"dice_ce", "dice", "focal", "tversky"})
 BASELINE = ExperimentSpec(
@@ -27,6 +27,7 @@ BASELINE = ExperimentSpec(
     epochs=15,
     batch_size=8,
 )
+UNKNOWN = Estimate(value=0.5, low=0, high=1)
 SPACE = SearchSpace(
     axes={
         "architecture.name": Choice(choices=("unet", "attention_unet", "segresnet", "basic_unet")),
@@ -97,8 +98,27 @@ def outcome(
     )
 
 
+def said(changes: dict[str, Value], *, parent: Outcome | None = None, proposer: str = "explorer") -> Proposal:
+    """A proposal of such changes to the baseline, or to an experiment."""
+    spec = SPACE.apply(parent.spec if parent else BASELINE, changes)
+    return Proposal(
+        id=f"prop-{spec.id[:10]}",
+        proposer=proposer,
+        category="explore",
+        name="a change",
+        hypothesis="This change may raise mean Dice a little",
+        justification="It has not been compared in this study yet.",
+        parent_id=parent.experiment_id if parent else None,
+        changes=changes,
+        spec=spec,
+        predicted=UNKNOWN,
+    )
+
+
 def recall(outcomes: tuple[Outcome, ...], metric: str = "mean_dice") -> History:
-    return offline_board(BoardConfig()).historian.answer(RecallBrief(metric=metric, outcomes=outcomes))
+    return offline_board(BoardConfig()).historian.answer(
+        RecallBrief(metric=metric, outcomes=outcomes, parent=BASELINE)
+    )
 
 
 def brief(outcomes: tuple[Outcome, ...] = (), **changes: object) -> ProposeBrief:
@@ -110,7 +130,9 @@ def brief(outcomes: tuple[Outcome, ...] = (), **changes: object) -> ProposeBrief
     key = METRICS[metric].gain
     best = max(finished, key=lambda o: key(o.result.metrics[metric].value, over=0), default=None)
     fields: dict[str, object] = {
-        "directive": director.answer(DirectBrief(history=history, metric=metric, slots=3)),
+        "directive": director.answer(
+            DirectBrief(history=history, metric=metric, space=SPACE, parent=BASELINE, slots=3)
+        ),
         "history": history,
         "outcomes": outcomes,
         "parent": best.spec if best else BASELINE,
@@ -139,7 +161,8 @@ def settle(board: Board, asked: ProposeBrief, proposals: tuple[Proposal, ...]) -
             space=asked.space,
         )
     ).reviews
-    rulings = board.supervisor.answer(RuleBrief(**shared, reviews=reviews)).rulings
+    ruled = RuleBrief(**shared, reviews=reviews, metric=asked.metric, parent=asked.parent)
+    rulings = board.rule(ruled).rulings
     compiled = tuple(
         Compiled(proposal_id=p.id, parameters=400_000, memory_mib=800, seconds=40) for p in proposals
     )

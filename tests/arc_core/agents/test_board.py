@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_shipped_config_is_the_default() -> None:
-    text = (ROOT / "configs" / "roles" / "offline.yaml").read_text()
+    text = (ROOT / "configs" / "board" / "default.yaml").read_text()
     assert text.startswith("# @package board\n")
     assert BoardConfig(**yaml.safe_load(text)) == BoardConfig()
 
@@ -28,7 +28,6 @@ def test_every_seat_is_taken_by_its_role() -> None:
 
 def test_the_proposers_are_the_configured_ones_in_order() -> None:
     board = offline_board(BoardConfig(proposers=("explorer", "architect")))
-    assert [mind.role for mind in board.proposers] == ["explorer", "architect"]
     made = board.propose(brief())
     assert [p.proposer for p in made] == ["explorer"] * 3 + ["architect"] * 3
     assert [p.name for p in made].count("baseline") == 1

@@ -10,7 +10,7 @@ from arc_core.agents.board import WEIGHTS, BoardConfig
 from arc_core.agents.decide import decide
 from arc_core.agents.votes import collect
 from arc_core.experiments.board import Budget, Feasibility, Proposal, Ruling, Vote
-from tests.arc_core.agents.study import BASELINE, brief, outcome, recall
+from tests.arc_core.agents.study import BASELINE, UNKNOWN, brief, outcome, recall
 
 AXES = ({"image_size_px": 128}, {"epochs": 30}, {"batch_size": 4}, {"schedule": "cosine"}, {"epochs": 20})
 CONFIG = BoardConfig()
@@ -28,6 +28,7 @@ def proposal(number: int, category: str = "explore", **more: object) -> Proposal
         "parent_id": None,
         "changes": changes,
         "spec": BASELINE.changed(changes),
+        "predicted": UNKNOWN,
     }
     return Proposal(**{**fields, **more})
 

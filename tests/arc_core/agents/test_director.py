@@ -4,8 +4,8 @@ import pytest
 
 from arc_core.agents.briefs import DirectBrief
 from arc_core.agents.director import MIND, choose_mode, scaled
-from arc_core.experiments.board import Directive
-from tests.arc_core.agents.study import BASELINE, outcome, recall
+from arc_core.experiments.board import Alarm, Directive
+from tests.arc_core.agents.study import BASELINE, SPACE, outcome, recall
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,9 @@ def directive(values: list[tuple[float, dict[str, object]]], slots: int = 3) -> 
     outcomes = tuple(
         outcome(i, BASELINE.changed(changes), value, cycle=i + 1) for i, (value, changes) in enumerate(values)
     )
-    return MIND.answer(DirectBrief(history=recall(outcomes), metric="mean_dice", slots=slots))
+    return MIND.answer(
+        DirectBrief(history=recall(outcomes), metric="mean_dice", space=SPACE, parent=BASELINE, slots=slots)
+    )
 
 
 def test_the_first_cycle_always_has_a_place_for_the_baseline() -> None:
@@ -67,3 +69,18 @@ def test_recovering_bars_what_has_hurt() -> None:
     found = directive([(0.80, {}), (0.79, {"epochs": 10}), (0.70, {"image_size_px": 64})])
     assert found.mode == "recover"
     assert found.forbidden_axes == ("image_size_px", "epochs")
+
+
+def test_a_mode_collapse_forces_exploration_whatever_the_trend() -> None:
+    rising = tuple(outcome(i, BASELINE.changed({"seed": i}), 0.7 + 0.1 * i, cycle=i + 1) for i in range(3))
+    history = recall(rising)
+    alarm = Alarm(watchdog="mode_collapse", text="the board repeats itself", experiment_ids=("exp-000",))
+
+    def found(*alarms: Alarm) -> Directive:
+        seen = history.model_copy(update={"alarms": alarms})
+        return MIND.answer(DirectBrief(history=seen, metric="mean_dice", space=SPACE, parent=BASELINE))
+
+    forced = found(alarm)
+    assert (forced.mode, forced.notes) == ("explore", "the board repeats itself")
+    assert forced.budget.model_dump() == {"exploit": 0, "explore": 2, "wildcat": 1}
+    assert found().mode == found(alarm.model_copy(update={"watchdog": "drift"})).mode == "exploit"

@@ -1,8 +1,9 @@
 """The historian: figures and lessons, each with the experiments it rests on."""
 
-from arc_core.agents.historian import trends
+from arc_core.agents.briefs import RecallBrief
+from arc_core.agents.historian import MIND, trends
 from arc_core.experiments.board import Trends
-from tests.arc_core.agents.study import BASELINE, SPACE, outcome, recall
+from tests.arc_core.agents.study import BASELINE, SPACE, outcome, recall, said
 
 LARGER = BASELINE.changed({"image_size_px": 128})
 OUTCOMES = (
@@ -81,3 +82,19 @@ def test_at_most_fifty_recent_experiments() -> None:
     outcomes = tuple(outcome(i, BASELINE.changed({"seed": i}), 0.8, cycle=i + 1) for i in range(60))
     recent = recall(outcomes).recent_experiments
     assert [o.experiment_id for o in recent] == [f"exp-{i:03}" for i in range(10, 60)]
+
+
+def test_the_watchdogs_alarms() -> None:
+    again = (said({"epochs": 20}), said({"epochs": 30}), said({"loss.name": "dice"}))
+    brief = RecallBrief(
+        metric="mean_dice",
+        outcomes=OUTCOMES,
+        parent=BASELINE,
+        proposals_by_cycle={1: again, 2: again, 3: again},
+        space=SPACE,
+        baseline=BASELINE,
+    )
+    everything = tuple(each.experiment_id for each in OUTCOMES)
+    rung = {alarm.watchdog: alarm.experiment_ids for alarm in MIND.answer(brief).alarms}
+    assert rung == {"diversity": everything, "duplicates": everything}
+    assert recall(OUTCOMES).alarms == ()

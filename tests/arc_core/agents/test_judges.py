@@ -7,7 +7,7 @@ from arc_core.agents.briefs import CheckBrief, ReviewBrief, RuleBrief
 from arc_core.experiments.board import Compiled, Proposal, Review
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.metric import Estimate
-from tests.arc_core.agents.study import BASELINE, LOSSES, SPACE, brief, outcome, surface
+from tests.arc_core.agents.study import BASELINE, LOSSES, SPACE, UNKNOWN, brief, outcome, surface
 
 
 def proposal(changes: dict[str, object], **more: object) -> Proposal:
@@ -21,6 +21,7 @@ def proposal(changes: dict[str, object], **more: object) -> Proposal:
         "parent_id": "exp-000",
         "changes": changes,
         "spec": SPACE.apply(BASELINE, changes),
+        "predicted": UNKNOWN,
     }
     return Proposal(**{**fields, **more})
 
@@ -118,7 +119,9 @@ def test_the_second_critic_minds_the_cost() -> None:
 
 
 def rule(made: Proposal, reviews: tuple[Review, ...] = (), **more: object):
-    asked = RuleBrief(proposals=(made,), reviews=reviews, losses=LOSSES, **more)
+    asked = RuleBrief(
+        proposals=(made,), reviews=reviews, losses=LOSSES, metric="mean_dice", parent=BASELINE, **more
+    )
     return supervisor.MIND.answer(asked).rulings[0]
 
 

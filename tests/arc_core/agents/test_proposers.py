@@ -143,9 +143,9 @@ def test_wildcats_change_many_axes_where_the_role_may(mind) -> None:
 
 
 @every_mind
-def test_no_prediction_from_fewer_than_two_outcomes(mind) -> None:
-    assert all(p.predicted is None for p in mind.answer(brief(past())).proposals)
-    assert all(p.predicted is not None for p in mind.answer(brief(PAST)).proposals)
+def test_a_prediction_from_fewer_than_two_outcomes_says_nothing(mind) -> None:
+    assert not any(p.foretells for p in mind.answer(brief(past())).proposals)
+    assert all(p.foretells for p in mind.answer(brief(PAST)).proposals)
 
 
 def test_the_architect_changes_structure_and_tries_each_axis_in_turn() -> None:

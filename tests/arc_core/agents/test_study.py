@@ -61,7 +61,7 @@ def test_later_proposals_cite_earlier_experiments(study) -> None:
 
 def test_what_is_predicted_is_mostly_what_is_measured(study) -> None:
     """A 95 % interval from few points is not exact, but it must not be a guess."""
-    predicted = [p for _, proposals, _ in study[1] for p in proposals if p.predicted is not None]
+    predicted = [p for _, proposals, _ in study[1] for p in proposals if p.foretells]
     held = sum(p.predicted.low <= surface(p.spec) <= p.predicted.high for p in predicted)
     assert len(predicted) > 40
     assert held / len(predicted) > 0.75

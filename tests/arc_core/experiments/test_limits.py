@@ -73,6 +73,15 @@ def test_inside_a_forbidden_range_is_critical_and_names_its_teacher() -> None:
     assert violations(SAFE.changed({"optimiser.lr": 1e-3}), LOSSES, (bad,)) == ()
 
 
+def test_a_forbidden_range_counts_only_where_it_was_taught() -> None:
+    bad = ForbiddenRange(
+        path="optimiser.lr", low=5e-3, high=1e-2, taught_by="exp-007", when={"optimiser.name": "adamw"}
+    )
+    fast = SAFE.changed({"optimiser.lr": 6e-3, "optimiser.name": "adamw"})
+    assert "exp-007" in str(violations(fast, LOSSES, (bad,))[0])
+    assert violations(fast.changed({"optimiser.name": "sgd"}), LOSSES, (bad,)) == violations(fast, LOSSES)
+
+
 def test_the_worst_comes_first() -> None:
     severities = [severity for severity, _ in found({"epochs": 300, "batch_size": 1, "optimiser.lr": 2e-3})]
     assert severities == ["critical", "high", "medium"]

@@ -34,6 +34,18 @@ def test_equal_specs_have_equal_ids_whatever_the_order_of_keys(order: list[str])
     assert parse_spec(reordered(SPEC.model_dump(mode="json"), places)).id == SPEC.id
 
 
+def test_flat_is_every_leaf_of_the_record_in_its_order() -> None:
+    def leaves(tree: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
+        found = []
+        for key, value in tree.items():
+            path = f"{prefix}{key}"
+            found += leaves(value, f"{path}.") if isinstance(value, dict) else [(path, value)]
+        return found
+
+    assert list(SPEC.flat().items()) == leaves(SPEC.model_dump(mode="json"))
+    assert SPEC.fixed() == tuple(v for path, v in SPEC.flat().items() if not path.startswith("loss.params."))
+
+
 @pytest.mark.parametrize(
     ("path", "one", "other"),
     [("augmentation.scale", 0.0, -0.0), ("augmentation.scale", 0, 0.0), ("optimiser.lr", 1, 1.0)],

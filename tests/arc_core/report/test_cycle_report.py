@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from arc_core.experiments.board import Decision, Lesson, Proposal, Review
+from arc_core.experiments.board import Alarm, Decision, Lesson, Proposal, Review
+from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.study import Study
 from arc_core.report.cycle import CycleReport, write_report
@@ -83,11 +84,11 @@ def study(memory) -> Study:
     return memory.study(study)
 
 
-def report_of(memory: Memory, study: Study, home: Path, lessons=()) -> CycleReport:
+def report_of(memory: Memory, study: Study, home: Path, lessons=(), **watched) -> CycleReport:
     """The report of the study's newest cycle."""
     cycle = memory.cycles(study.id)[-1]
     ids = tuple(e.id for e in memory.experiments(study.id) if e.outcome.cycle == cycle.number)
-    return write_report(memory, study, cycle, ids, lessons, home)
+    return write_report(memory, study, cycle, ids, lessons, home, **watched)
 
 
 def opened(report: CycleReport) -> Page:
@@ -109,9 +110,28 @@ def test_the_report_shows_the_cycle(memory, study, home):
     assert {"Champion", "This cycle's experiments", "Best so far", "What the board decided"} <= set(
         page.headings
     )
-    shown = {row["experiment"]: row for row in table(page, "hypothesis")}
+    shown = {row["experiment"].partition(",")[0]: row for row in table(page, "hypothesis")}
     for experiment in memory.experiments(study.id):
         assert shown[experiment.id]["mean Dice [95 %]"] == str(experiment.outcome.result.metrics["mean_dice"])
+
+
+def test_the_control_is_named_compared_and_has_its_card(memory, study, home):
+    report = report_of(memory, study, home)
+    page = opened(report)
+    (control,) = [row for row in report.summary.rows if row.arm == "control"]
+    shown = {row["experiment"]: row["verdict"] for row in table(page, "hypothesis")}
+    assert shown[f"{control.experiment_id}, control"] == control.verdict
+    assert [name for name in shown if "," in name] == [f"{control.experiment_id}, control"]
+    (decided,) = [row for row in table(page, "proposal") if row["by"] == "control"]
+    assert decided["outcome"].endswith("runs as control")
+    assert {"Board against control", "Scorecards"} <= set(page.headings)
+    assert "Too few to tell: 1 of the board, 1 of the control" in report.markdown
+    cards = {row["role"]: row for row in table(page, "in forecast")}
+    assert set(cards) == {"architect", "explorer", "parameter_scientist", "control"}
+    assert (cards["control"]["proposals"], cards["explorer"]["improved"]) == ("1", "–")
+    judges = {row["role"]: row for row in table(page, "vetoes right")}
+    assert set(judges) == {"critic", "critic_secondary", "supervisor"}
+    assert {row["reviews"] for row in judges.values()} == {str(len(table(page, "proposal")))}
 
 
 def with_study(memory: Memory, study: Study, **dataset: object) -> Study:
@@ -180,6 +200,28 @@ def test_the_board_s_doubts_are_shown(memory, study, home):
     assert "**epochs 2:** the supervisor's revise overrides agreeing critics" in report.markdown
     assert "**epochs 2:** critic suggests epochs 15" in report.markdown
     assert "cycles in a row without improvement 0, regressions in a row 0" in report.markdown
+
+
+def test_alarms_and_forbidden_ranges_name_their_experiments(memory, study, home):
+    ids = tuple(f"exp-{i}" for i in range(14))
+    alarm = Alarm(watchdog="mode_collapse", text=HOSTILE, experiment_ids=ids)
+    learned = ForbiddenRange(
+        path="optimiser.lr", low=5e-3, high=1e-2, taught_by="exp-7", when={"optimiser.name": "adamw"}
+    )
+    report = report_of(memory, study, home, alarms=(alarm,), forbidden=(learned,))
+    page = opened(report)
+    assert "Watchdogs" in page.headings
+    assert not {"script", "a"} & page.tags
+    section = report.markdown.partition("## Watchdogs")[2].partition("\n## ")[0]
+    first, second = (line for line in section.splitlines() if line.startswith("- "))
+    assert first.startswith("- **mode collapse:** wider")
+    assert first.endswith("`exp-12`, `exp-13` and 2 before)")
+    assert "`exp-1`" not in first
+    assert second == (
+        "- **forbidden from now on:** learning rate from 0.005 to 0.01 with optimiser adamw, "
+        "taught by `exp-7`"
+    )
+    assert "Watchdogs" not in report_of(memory, study, home).markdown
 
 
 def test_every_picture_is_whole(memory, study, home):

@@ -4,8 +4,9 @@ import pytest
 
 from arc_core.data.splits import make_split
 from arc_core.experiments.board import Proposal
-from arc_core.experiments.limits import MAX_GPU_MEMORY_MIB
+from arc_core.experiments.limits import MAX_GPU_MEMORY_MIB, ForbiddenRange
 from arc_core.experiments.memory import Memory
+from arc_core.experiments.metric import Estimate
 from arc_core.experiments.study import Study
 from arc_core.gpu.inventory import Gpu
 from arc_core.settings import load_settings
@@ -43,6 +44,7 @@ def compiled_on(planner, tmp_path, monkeypatch):
         name="one",
         hypothesis="it learns",
         justification="it has",
+        predicted=Estimate(value=0.5, low=0, high=1),
         parent_id=None,
         changes={},
         spec=plan.spec,
@@ -50,12 +52,18 @@ def compiled_on(planner, tmp_path, monkeypatch):
     settings = load_settings(_env_file=None, home=tmp_path / "home")
     memory = Memory(settings.store_url)
 
-    def compiled(*gpus: Gpu):
+    def compiled(*gpus: Gpu, forbidden: tuple[ForbiddenRange, ...] = ()):
         monkeypatch.setattr("arc_core.training.job.read_inventory", lambda: gpus)
-        return compile_proposals(memory, study, [proposal], settings, LaunchConfig())[0]
+        return compile_proposals(memory, study, [proposal], settings, LaunchConfig(), forbidden)[0]
 
     yield compiled
     memory.close()
+
+
+def test_what_is_forbidden_does_not_compile(compiled_on):
+    size = ForbiddenRange(path="image_size_px", low=512, high=1024, taught_by="exp-9")
+    assert "taught by exp-9" in compiled_on(forbidden=(size,)).error
+    assert compiled_on(forbidden=(size.model_copy(update={"low": 528}),)).error is None
 
 
 def test_the_memory_limit_is_not_held_against_the_decoded_cases(compiled_on):

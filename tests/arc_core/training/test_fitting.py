@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from arc_core.agents.forbidden import cause_of
 from arc_core.errors import ExperimentFailed
 from arc_core.experiments.result import Result
 from arc_core.training.batches import EpochBatches
@@ -63,9 +64,10 @@ def test_a_training_that_diverges_fails_and_seals_nothing(planner, tmp_path, lr)
     plan = plan.model_copy(update={"spec": plan.spec.model_copy(update={"optimiser": wild})})
     frames = load_frames(plan.dataset, "segmentation", plan.spec.image_size_px)
 
-    with pytest.raises(ExperimentFailed, match=r"diverged.*fold 0|not finite"):
+    with pytest.raises(ExperimentFailed, match=r"diverged.*fold 0|not finite") as failed:
         train_fold(plan, 0, frames, startup_s=0, on_epoch=lambda point: None)
 
+    assert cause_of(str(failed.value)) == "diverged"
     assert not (plan.fold_dir(0) / "done.json").exists()
 
 

@@ -13,6 +13,7 @@ import pytest
 from arc_core.experiments.board import Proposal
 from arc_core.experiments.holder import Holder
 from arc_core.experiments.memory import Memory
+from arc_core.experiments.metric import Estimate
 from arc_core.experiments.study import Study, experiment_id
 from arc_core.gpu.inventory import Gpu
 from arc_core.settings import load_settings
@@ -52,6 +53,7 @@ class Line:
             name="one",
             hypothesis="it learns",
             justification="it has",
+            predicted=Estimate(value=0.5, low=0, high=1),
             parent_id=None,
             changes={},
             spec=spec,
@@ -156,5 +158,6 @@ def test_the_experiment_of_a_living_process_is_waited_for(line):
     waiting.start()
     line.memory.keep_result(made, result)
     waiting.join()
-    assert found[0].result == result
+    assert found[0].status == "finished"
+    assert line.memory.result(made) == result
     assert line.events == []

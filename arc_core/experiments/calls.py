@@ -1,0 +1,85 @@
+"""The ledger of calls to language models: written before a call is made, so that no crash hides one."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, insert, select, true, update
+
+from arc_core.experiments.call import Call, Spent
+from arc_core.experiments.database import Database
+from arc_core.experiments.rows import now
+from arc_core.experiments.tables import calls, cycles
+
+NOTES = ("over_budget", "offline", "set_aside")
+
+Admit = Callable[[Spent, Spent], Call]
+
+
+class CallLedger:
+    """The table `calls` of a store. Each method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, cycle_id: int, admit: Admit) -> tuple[int, Call]:
+        """Set aside what a call may take, and its id.
+
+        `admit` is told what is spent or set aside in this cycle and in total, and answers with the call.
+        No other call is admitted meanwhile; what `admit` raises leaves no trace.
+        """
+        with self._database.write(alone=True) as db:
+            call = admit(_spent(db, calls.c.cycle_id == cycle_id), _spent(db, true()))
+            key = db.execute(insert(calls).values(_row(cycle_id, call)).returning(calls.c.id)).scalar_one()
+            return key, call
+
+    def end(self, call_id: int, call: Call) -> None:
+        """What the call came to; what it did not take of its grant is free again."""
+        with self._database.write() as db:
+            db.execute(update(calls).where(calls.c.id == call_id).values(_figures(call)))
+
+    def keep(self, cycle_id: int, call: Call) -> None:
+        """A note beside the calls."""
+        with self._database.write() as db:
+            db.execute(insert(calls).values(_row(cycle_id, call)))
+
+    def of_cycle(self, cycle_id: int) -> tuple[Call, ...]:
+        """In the order they began."""
+        return self._read(calls.c.cycle_id == cycle_id)
+
+    def of_study(self, study_id: str) -> tuple[Call, ...]:
+        """In the order they began."""
+        return self._read(cycles.c.study_id == study_id)
+
+    def spent(self, cycle_id: int | None = None) -> Spent:
+        """In one cycle, or in all of the store."""
+        with self._database.read() as db:
+            return _spent(db, true() if cycle_id is None else calls.c.cycle_id == cycle_id)
+
+    def _read(self, condition: ColumnElement[bool]) -> tuple[Call, ...]:
+        query = select(calls.c.body).join(cycles).where(condition).order_by(calls.c.id)
+        with self._database.read() as db:
+            bodies: Sequence[Any] = db.scalars(query).all()
+        return tuple(Call.model_validate(body) for body in bodies)
+
+
+def _spent(db: Connection, condition: ColumnElement[bool]) -> Spent:
+    columns = (calls.c.requests, calls.c.tokens, calls.c.usd, calls.c.seconds)
+    row = db.execute(
+        select(*(func.coalesce(func.sum(column), 0) for column in columns)).where(condition)
+    ).one()
+    requests, tokens, usd, seconds = row
+    return Spent(calls=int(requests), tokens=int(tokens), usd=float(usd), seconds=float(seconds))
+
+
+def _row(cycle_id: int, call: Call) -> dict[str, Any]:
+    return {"cycle_id": cycle_id, "started": now()} | _figures(call)
+
+
+def _figures(call: Call) -> dict[str, Any]:
+    return {
+        "requests": int(call.outcome not in NOTES),
+        "tokens": call.tokens_in + call.tokens_out,
+        "usd": call.cost_usd or 0.0,
+        "seconds": call.seconds,
+        "body": call.model_dump(mode="json"),
+    }

@@ -1,0 +1,35 @@
+"""Secrets taken out of whatever is kept: prompts, answers, errors."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+REMOVED = "[secret removed]"
+SHORTEST = 6  # anything shorter would also be found in ordinary words
+
+_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|AUTH(?!OR)", re.IGNORECASE)
+_SHAPES = re.compile(
+    r"\b(?:sk|pk|rk|xox[abprs]|gh[oprsu]|glpat|hf|AKIA|AIza)[-_]?[A-Za-z0-9_\-]{16,}"
+    r"|(?<=Bearer )[A-Za-z0-9._~+/=\-]{8,}"
+    r"|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"  # user:password of a URL
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
+)
+
+
+class Redaction:
+    """Replaces known secrets wherever they stand, and what is shaped like one."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        # A number is a limit such as MAX_TOKENS, not a secret.
+        known = sorted({s for s in secrets if len(s) >= SHORTEST and not s.isdigit()}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    @classmethod
+    def of_environment(cls, *more: str, environment: Mapping[str, str] = os.environ) -> "Redaction":
+        """`more`, and the value of every variable that is named like a secret."""
+        return cls([*more, *(value for name, value in environment.items() if _NAMES.search(name))])
+
+    def __call__(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub(REMOVED, text)
+        return _SHAPES.sub(REMOVED, text)
