@@ -122,7 +122,7 @@ def _waiting(context: Context) -> tuple[Item, ...]:
 def _proposals(context: Context) -> dict[str, Proposal]:
     """This cycle's, and those that experiments without an outcome were approved as; by id."""
     memory = context.memory
-    left = memory.proposals_of([each.id for each in memory.pending(context.study_id)]).values()
+    left = memory.said_of([each.id for each in memory.pending(context.study_id)], Proposal).values()
     return {each.id: each for each in (*left, *memory.kept(context.cycle.id, Proposal))}
 
 

@@ -1,8 +1,9 @@
 """A dry run's end: what would be trained, on which device, in what time. Trains nothing."""
 
 from arc_core.data.study import split_of
+from arc_core.experiments.board import Decision, Proposal
 from arc_core.experiments.study import Experiment
-from arc_core.report.summary import CycleSummary, PlannedRow, arms_of, changes_in_words, printable, summarise
+from arc_core.report.summary import CycleSummary, PlannedRow, changes_in_words, printable, summarise
 from arc_core.settings import get_settings
 from arc_core.training.cost import cached_mib, memory_mib
 from arc_core.training.job import pace_of, past_results, pick_gpu, plan_of
@@ -15,8 +16,8 @@ def plan(context: Context) -> CycleSummary:
     """Compile every experiment that would train to its final configuration."""
     memory, study, settings, launch = context.memory, context.study, get_settings(), context.config.launch
     waiting, past = memory.pending(study.id), past_results(memory, study)
-    proposals = memory.proposals_of([experiment.id for experiment in waiting])
-    running, arms = list(memory.on_gpus()), arms_of(memory, study)
+    ids, running = [experiment.id for experiment in waiting], list(memory.on_gpus())
+    proposals, decisions = memory.said_of(ids, Proposal), memory.said_of(ids, Decision)
 
     def planned(experiment: Experiment) -> PlannedRow:
         proposal = proposals[experiment.id]
@@ -30,7 +31,7 @@ def plan(context: Context) -> CycleSummary:
             needed += cached_mib(spec, len(compiled.dataset.cases))
         return PlannedRow(
             experiment_id=experiment.id,
-            arm=arms.get((experiment.outcome.cycle, proposal.id), "board"),
+            arm=decisions[experiment.id].arm,
             hypothesis=printable(proposal.hypothesis),
             changes=changes_in_words(proposal),
             device="CPU" if gpu_index is None else f"GPU {gpu_index}",

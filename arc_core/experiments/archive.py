@@ -1,9 +1,10 @@
-"""Every outcome of a study, for the board. What has ended never changes, so it is read once."""
+"""All that a study has left, read in bulk. What has ended never changes, so it is read once."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Row, Text, cast, select
 
@@ -11,14 +12,18 @@ from arc_core.experiments import tables as t
 from arc_core.experiments.board import Outcome
 from arc_core.experiments.database import Database
 from arc_core.experiments.result import Figures
+from arc_core.experiments.rows import TABLES
 from arc_core.experiments.spec import ExperimentSpec
+from arc_core.record import Record
+
+R = TypeVar("R", bound=Record)
 
 MANY = 500
 """Outcomes read at once that are worth sparing the collector."""
 
 
 class Archive:
-    """The outcomes in a store. Holds those that have ended, up to the first that has not."""
+    """The bulk reader of a store. Holds the outcomes that have ended, up to the first that has not."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,27 +49,35 @@ class Archive:
             .order_by(t.experiments.c.number)
             .offset(len(known))
         )
-        with self._database.read() as db:
-            new = _outcomes(db.execute(query).all())
+        with self._database.read() as db, _spared():
+            new = tuple(map(_outcome, db.execute(query).all()))
+        if len(new) >= MANY:
+            gc.freeze()  # they live as long as the process
         self._ended[study_id] = known + tuple(takewhile(lambda outcome: outcome.has_ended, new))
         return known + new
 
+    def kept_by_cycle(self, study_id: str, kind: type[R]) -> dict[int, tuple[R, ...]]:
+        """Number of the cycle → what the board said in it, of one kind, in its order."""
+        table, found = TABLES[kind], dict[int, list[R]]()
+        query = select(t.cycles.c.number, cast(table.c.body, Text)).join(table)
+        query = query.where(t.cycles.c.study_id == study_id).order_by(t.cycles.c.number, table.c.position)
+        with self._database.read() as db, _spared():
+            for number, body in db.execute(query):
+                found.setdefault(number, []).append(kind.model_validate_json(body))
+        return {number: tuple(records) for number, records in found.items()}
 
-def _outcomes(rows: Sequence[Row[Any]]) -> tuple[Outcome, ...]:
-    """Records that hold no cycles and live as long as the process: spared the garbage collector.
 
-    It would otherwise go through all of them again and again, in twice the time that reading them takes.
-    """
+@contextmanager
+def _spared() -> Iterator[None]:
+    """Without the garbage collector: records hold no cycles, and it would go through all of them, again
+    and again, in the time that reading them takes."""
     was_on = gc.isenabled()
     gc.disable()
     try:
-        outcomes = tuple(map(_outcome, rows))
+        yield
     finally:
         if was_on:
             gc.enable()
-    if len(outcomes) >= MANY:
-        gc.freeze()
-    return outcomes
 
 
 def _outcome(row: Row[Any]) -> Outcome:

@@ -28,9 +28,9 @@ from arc_core.experiments.rows import (
     experiments_where,
     now,
     on_gpus,
-    proposals_where,
     result_of,
     result_row,
+    said_of,
     score_of,
     scores_where,
 )
@@ -123,11 +123,15 @@ class Memory:
         with self.database.read() as db:
             return tuple(kind.model_validate(body) for body in db.scalars(query))
 
-    def proposals_of(self, experiment_ids: Collection[str]) -> dict[str, Proposal]:
-        """Experiment id → the proposal that it was approved as."""
+    def kept_by_cycle(self, study_id: str, kind: type[R]) -> dict[int, tuple[R, ...]]:
+        """Number of the cycle → what `kept` gives, of every cycle of the study; fast at any number."""
+        return self._archive.kept_by_cycle(study_id, kind)
+
+    def said_of(self, experiment_ids: Collection[str], kind: type[R]) -> dict[str, R]:
+        """Experiment id → the proposal that it was approved as, or the decision."""
         with self.database.read() as db:
-            rows = db.execute(proposals_where(t.experiments.c.id.in_(experiment_ids)))
-            return {row.id: Proposal.model_validate(row.body) for row in rows}
+            rows = db.execute(said_of(TABLES[kind], t.experiments.c.id.in_(experiment_ids)))
+            return {row.id: kind.model_validate(row.body) for row in rows}
 
     def keep_decisions(
         self,

@@ -105,13 +105,14 @@ def experiments_where(condition: ColumnElement[bool]) -> Select[Any]:
     return select(*columns).select_from(joined).where(condition).order_by(t.experiments.c.number)
 
 
-def proposals_where(condition: ColumnElement[bool]) -> Select[Any]:
+def said_of(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
+    """Experiment id and the body of what `table`, of proposals or decisions, says of it."""
     # A proposal that was not selected may be made again, under the same id, in a later cycle.
-    approved = (t.proposals.c.cycle_id == t.experiments.c.cycle_id) & (
-        t.proposals.c.proposal_id == t.experiments.c.proposal_id
+    same = (table.c.cycle_id == t.experiments.c.cycle_id) & (
+        table.c.proposal_id == t.experiments.c.proposal_id
     )
-    joined = t.experiments.join(t.proposals, approved)
-    return select(t.experiments.c.id, t.proposals.c.body).select_from(joined).where(condition)
+    joined = t.experiments.join(table, same)
+    return select(t.experiments.c.id, table.c.body).select_from(joined).where(condition)
 
 
 def scores_where(condition: ColumnElement[bool], metric: str) -> Select[Any]:

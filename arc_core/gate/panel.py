@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from arc_core.errors import ArcError
+from arc_core.experiments.board import Proposal
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.result import ACCEPTED, CASES, Case, Verdict
 from arc_core.experiments.study import Study
@@ -16,7 +17,7 @@ def judge_finished(memory: Memory, study: Study, runs: Path, config: GateConfig)
     """Compare each new result with the champion of that moment; the verdicts given now."""
     champion, comparisons = memory.champion(study.id), memory.comparisons(study.id)
     waiting = memory.unjudged(study.id)
-    proposals = memory.proposals_of([experiment.id for experiment in waiting])
+    proposals = memory.said_of([experiment.id for experiment in waiting], Proposal)
     verdicts: list[Verdict] = []
     for experiment in waiting:
         comparisons += champion is not None

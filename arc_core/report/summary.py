@@ -65,7 +65,7 @@ class CycleSummary(Record):
 def rows_of(memory: Memory, study: Study, ids: Collection[str]) -> tuple[Row, ...]:
     """The experiments `ids` of the study, in order of approval."""
     verdicts = {verdict.experiment_id: verdict for verdict in memory.verdicts(study.id, ids)}
-    proposals, arms = memory.proposals_of(ids), arms_of(memory, study)
+    proposals, decisions = memory.said_of(ids, Proposal), memory.said_of(ids, Decision)
 
     def row(experiment: Experiment) -> Row:
         outcome, proposal = experiment.outcome, proposals[experiment.id]
@@ -81,19 +81,10 @@ def rows_of(memory: Memory, study: Study, ids: Collection[str]) -> tuple[Row, ..
             verdict=verdict.outcome if verdict else outcome.status,
             reason=printable(verdict.reason if verdict else outcome.reason),
             seconds=outcome.result.total_s if outcome.result else None,
-            arm=arms.get((outcome.cycle, experiment.proposal_id), "board"),
+            arm=decisions[experiment.id].arm,
         )
 
     return tuple(row(experiment) for experiment in memory.experiments(study.id, ids))
-
-
-def arms_of(memory: Memory, study: Study) -> dict[tuple[int, str], Arm]:
-    """Cycle's number and proposal's id → why it ran."""
-    return {
-        (cycle.number, decision.proposal_id): decision.arm
-        for cycle in memory.cycles(study.id)
-        for decision in memory.kept(cycle.id, Decision)
-    }
 
 
 def summarise(memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...]) -> CycleSummary:

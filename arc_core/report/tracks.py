@@ -44,15 +44,17 @@ def tracks_of(memory: Memory, study: Study) -> tuple[Track, ...]:
     outcomes = {(each.outcome.cycle, each.proposal_id): each.outcome for each in memory.experiments(study.id)}
     verdicts = {verdict.experiment_id: verdict for verdict in memory.verdicts(study.id)}
     tracks = []
-    for cycle in memory.cycles(study.id):
-        proposals = {proposal.id: proposal for proposal in memory.kept(cycle.id, Proposal)}
-        reviews = memory.kept(cycle.id, Review)
-        for decision in memory.kept(cycle.id, Decision):
+    all_proposals = memory.kept_by_cycle(study.id, Proposal)
+    all_reviews = memory.kept_by_cycle(study.id, Review)
+    for cycle, decisions in memory.kept_by_cycle(study.id, Decision).items():
+        proposals = {proposal.id: proposal for proposal in all_proposals[cycle]}
+        reviews = all_reviews.get(cycle, ())
+        for decision in decisions:
             proposal_id = decision.proposal_id
-            outcome = outcomes.get((cycle.number, proposal_id))
+            outcome = outcomes.get((cycle, proposal_id))
             tracks.append(
                 Track(
-                    cycle=cycle.number,
+                    cycle=cycle,
                     proposal=proposals[proposal_id],
                     reviews=tuple(review for review in reviews if review.proposal_id == proposal_id),
                     decision=decision,

@@ -192,7 +192,8 @@ def test_an_experiment_has_the_proposal_of_its_own_cycle(memory: Memory) -> None
         memory.keep_decisions(cycle, [decision(made.id, selected=bool(place))], {made.id: made})
         memory.end_cycle(cycle.id)
         ids = [e.id for e in memory.experiments(STUDY.id)]
-    assert {key: p.justification for key, p in memory.proposals_of(ids).items()} == {ids[0]: "then approved"}
+    said = memory.said_of(ids, Proposal)
+    assert {key: proposal.justification for key, proposal in said.items()} == {ids[0]: "then approved"}
 
 
 def test_the_claim_of_a_dead_process_is_free(memory: Memory) -> None:
