@@ -128,7 +128,7 @@ def think() -> Measured:
 
     def meet() -> Any:
         history = digest.fn(context)
-        directive = board.direct.fn(context, history, None)
+        directive = board.direct.fn(context, history, 0)
         proposals = board.propose.fn(context, history, directive)
         reviews = board.review.fn(context, history, directive, proposals)
         assert board.decide.fn(context, history, directive, proposals, reviews, None)

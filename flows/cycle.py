@@ -16,7 +16,7 @@ from arc_core.experiments.home import only_cycle_in
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from tasks.approval import approve_directive, approve_experiments, cleared
-from tasks.board import agenda, decide, direct, propose, review
+from tasks.board import agenda, decide, direct, left_over, propose, review
 from tasks.context import Context
 from tasks.cycle import close_cycle, open_cycle
 from tasks.judge import judge
@@ -72,21 +72,28 @@ def hold(config: ArcConfig, deadline: float | None) -> CycleSummary:
 
 def run(context: Context, deadline: float | None) -> CycleSummary:
     """The whole cycle: the board meets, what it approved is trained, the gate judges, the record is kept."""
-    history = meet(context, deadline)
-    experiments, waiting = agenda(context), cleared(context)
-    for future in [train(context, experiment_id, deadline) for experiment_id in waiting]:
-        future.result()
+    left, taken = agenda(context), left_over(context, deadline)
+    early = () if context.asks_before_training else cleared(context)
+    trainings = [train(context, each, deadline) for each in early]  # they need nothing of the meeting
+    history = meet(context, taken, deadline)
+    experiments = tuple(dict.fromkeys((*left, *agenda(context))))
+    trainings += [train(context, each, deadline) for each in cleared(context) if each not in early]
+    for training in trainings:
+        training.result()
     judge(context)
     summary = publish(context, history, experiments)
     close_cycle(context)
     return summary
 
 
-def meet(context: Context, deadline: float | None) -> History:
-    """The board's meeting; what it selects, and a person where one has to agree, waits in the store."""
+def meet(context: Context, taken: int, deadline: float | None) -> History:
+    """The board's meeting; what it selects, and a person where one has to agree, waits in the store.
+
+    `taken`: the cycle's slots that experiments left from before will take.
+    """
     history = digest(context)
     recalled = recall(context, history)  # the historian's model thinks while the director's does
-    directive = approve_directive(context, direct(context, history, deadline), deadline)
+    directive = approve_directive(context, direct(context, history, taken), deadline)
     history = remember(context, history, recalled)
     if directive is None:
         return history
@@ -102,7 +109,7 @@ def plan_only(config: ArcConfig, deadline: float | None) -> CycleSummary:
     began = time.monotonic()
     with TemporaryDirectory(prefix="arc-dry-run-") as scratch:
         context = open_cycle(config, scratch_folder=Path(scratch))
-        meet(context, deadline)
+        meet(context, left_over(context, deadline), deadline)
         summary: CycleSummary = plan(context)
     return summary.model_copy(update={"body_s": time.monotonic() - began})
 

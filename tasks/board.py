@@ -20,18 +20,13 @@ from tasks.policy import arc_task
 
 
 @arc_task(name="direct")
-def direct(context: Context, history: History, deadline: float | None) -> Directive:
-    """The director's word for this cycle.
-
-    Experiments left from before take their slots first, but for those that could not end in time:
-    they wait for a longer cycle and must not hold up every shorter one. One of two or more slots is the
-    control's.
-    """
+def direct(context: Context, history: History, taken: int) -> Directive:
+    """The director's word on the slots that are not `taken`; one of two or more is the control's."""
     kept = context.memory.kept(context.cycle.id, Directive)
     if kept:
         return kept[0]
     board = context.config.board
-    slots = board.experiments_per_cycle - _left_over(context, deadline)
+    slots = board.experiments_per_cycle - taken
     control = slots >= 2 and board.control_arm != "off"
     parent, parent_id = context.parent
     directive = context.board.direct(
@@ -171,6 +166,25 @@ def decide(
     return decisions
 
 
+def left_over(context: Context, deadline: float | None) -> int:
+    """How many experiments left from before are expected to end in time: they take their slots first.
+
+    The others wait for a longer cycle and must not hold up every shorter one.
+    """
+    memory, study, settings = context.memory, context.study, get_settings()
+    waiting = [experiment.outcome.spec for experiment in memory.pending(context.study_id)]
+    available = _seconds_until(deadline)
+    if available is None or not waiting:
+        return len(waiting)
+    past, running, split = past_results(memory, study), memory.on_gpus(), split_of(study)
+
+    def seconds(spec: ExperimentSpec) -> float:
+        gpu_index = pick_gpu(spec, settings, running, wait=False)
+        return pace_of(past, spec, gpu_index, settings, context.config.launch).seconds(spec, split)
+
+    return sum(seconds(spec) <= available for spec in waiting)
+
+
 def forbidden_ranges(context: Context) -> tuple[ForbiddenRange, ...]:
     """What this study's failures forbid so far."""
     champion = context.memory.champion(context.study_id)
@@ -190,22 +204,6 @@ def agenda(context: Context) -> tuple[str, ...]:
 def pending(context: Context) -> tuple[str, ...]:
     """Approved experiments without an outcome, oldest first: this cycle's and those left from before."""
     return tuple(experiment.id for experiment in context.memory.pending(context.study_id))
-
-
-def _left_over(context: Context, deadline: float | None) -> int:
-    """How many experiments left from before are expected to end in time."""
-    memory, study, settings = context.memory, context.study, get_settings()
-    waiting = [experiment.outcome.spec for experiment in memory.pending(context.study_id)]
-    available = _seconds_until(deadline)
-    if available is None or not waiting:
-        return len(waiting)
-    past, running, split = past_results(memory, study), memory.on_gpus(), split_of(study)
-
-    def seconds(spec: ExperimentSpec) -> float:
-        gpu_index = pick_gpu(spec, settings, running, wait=False)
-        return pace_of(past, spec, gpu_index, settings, context.config.launch).seconds(spec, split)
-
-    return sum(seconds(spec) <= available for spec in waiting)
 
 
 def _seed(context: Context) -> int:

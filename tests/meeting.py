@@ -70,7 +70,7 @@ def hold(context: Context) -> Meeting:
     """Recall to decision."""
     history = digest.fn(context)
     recalled = Recalled(context, history)
-    directive = direct.fn(context, history, None)
+    directive = direct.fn(context, history, 0)
     history = remember(context, history, recalled)
     proposals = propose.fn(context, history, directive)
     reviews = review.fn(context, history, directive, proposals)

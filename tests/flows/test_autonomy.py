@@ -153,7 +153,7 @@ def test_auto_trains_what_a_person_made_of_it_and_nothing_before(ask):
     (experiment,) = cycle.memory.experiments(cycle.study)
     assert experiment.outcome.status == "finished"
     assert experiment.outcome.spec.epochs == 4
-    assert {point.epoch for point in experiment.outcome.result.curve} == {1, 2, 3, 4}
+    assert {point.epoch for point in cycle.memory.result(experiment.id).curve} == {1, 2, 3, 4}
     decided = {d.proposal_id: d for d in cycle.memory.kept(1, Decision)}
     (approval,) = cycle.memory.approvals.of_cycle(1).values()
     (original,) = approval.edits

@@ -1,9 +1,14 @@
 """A whole cycle, as a user runs it, whose every role's model answers badly in a way of its own."""
 
+import time
+
 import pytest
 
+from arc_core.config import load_config
 from arc_core.experiments.board import Recollection
-from tests.command import TWO, Finished, run_cycle
+from tasks.cycle import open_cycle
+from tests.command import TINY, TWO, Finished, run_cycle, start_cycle
+from tests.contracts.records import decision, proposal
 from tests.fault_table import files
 from tests.llm_server import KEY, ModelServer
 
@@ -80,3 +85,31 @@ def test_the_report_shows_a_models_words_as_words(cycle):
     assert "rm -rf" in page
     assert "Scorecards" in page
     assert "<script" not in page
+
+
+def test_what_is_left_from_before_trains_while_the_historian_thinks(arc_home, prefect_server):
+    config = load_config([*TINY])
+    context = open_cycle.fn(config)
+    left = proposal(1).model_copy(update={"spec": config.spec})
+    context.memory.keep(context.cycle.id, [left])
+    context.memory.keep_decisions(context.cycle, [decision(left.id)], {left.id: left})
+    context.memory.end_cycle(context.cycle.id)
+    server = ModelServer(delay_s=600)
+    process = start_cycle(
+        arc_home,
+        *(*TINY, "board.experiments_per_cycle=1", f"llm.default.base_url={server.url}"),
+        ARC_ROLES__HISTORIAN__MODEL="any",
+        ARC_HISTORIAN_TIMEOUT="60",
+        PREFECT_API_URL=prefect_server,
+    )
+    while not context.memory.experiments(context.study_id)[0].outcome.has_ended:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.2)
+    now = context.memory.cycles(context.study_id)[-1]
+    assert [call.outcome for call in context.memory.calls.of_cycle(now.id)] == ["asked"]
+    server.close()  # it answers
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    (experiment,) = context.memory.experiments(context.study_id)
+    assert experiment.outcome.status == "finished"
+    assert experiment.id in out

@@ -6,7 +6,7 @@ import pytest
 
 from arc_core.agents.briefs import RecallBrief
 from arc_core.config import load_config
-from tasks.board import direct, pending
+from tasks import board
 from tasks.cycle import open_cycle
 from tests.command import TINY
 from tests.contracts.records import decision, proposal
@@ -27,7 +27,7 @@ def left_over(arc_home, overrides):
     spec = config.spec
     first = proposal(1).model_copy(update={"spec": spec})
     context.memory.keep_decisions(context.cycle, [decision(first.id)], {first.id: first})
-    (waiting,) = pending(context)
+    (waiting,) = board.pending(context)
     context.memory.keep_stop(waiting, "not started: no time")
     context.memory.end_cycle(context.cycle.id)
     context = open_cycle.fn(config)
@@ -39,7 +39,7 @@ def left_over(arc_home, overrides):
 
 def slots(context, history, deadline) -> tuple[int, int]:
     """Of the board and of its control."""
-    directive = direct.fn(context, history, deadline)
+    directive = board.direct.fn(context, history, board.left_over(context, deadline))
     return sum(directive.budget.model_dump().values()), int(directive.control)
 
 

@@ -47,7 +47,7 @@ def test_what_a_failure_taught_is_held_by_every_role(context):
     assert (bad.low, bad.high, bad.taught_by) == (5e-3, 0.01, teacher)
 
     history: History = digest.fn(context)
-    directive = direct.fn(context, history, None)
+    directive = direct.fn(context, history, 0)
     made = propose.fn(context, history, directive)
     assert made
     assert not any(bad.forbids(each.spec.flat()) for each in made)
@@ -68,6 +68,6 @@ def test_a_board_that_repeats_itself_is_made_to_explore(context):
         context, _ = after(context, said(context, number, seed=number, epochs=4))
     history: History = digest.fn(context)
     assert "mode_collapse" in {alarm.watchdog for alarm in history.alarms}
-    directive = direct.fn(context, history, None)
+    directive = direct.fn(context, history, 0)
     assert directive.mode == "explore"
     assert directive.notes.endswith("exploration is forced up to cycle 10")
