@@ -10,7 +10,7 @@ from arc_core.agents import wording
 from arc_core.agents.historian import trends
 from arc_core.data.manifest import Dataset
 from arc_core.data.study import dataset_of
-from arc_core.experiments.board import Alarm, Decision, Directive, Lesson, Proposal, Review
+from arc_core.experiments.board import Alarm, Decision, Directive, Lesson, Proposal, Recollection, Review
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
@@ -115,6 +115,8 @@ def _render(
         decisions=[(proposals[decision.proposal_id], decision) for decision in decisions],
         approvals=memory.approvals.of_cycle(cycle.id).values(),
         remarks=_remarks(proposals, decisions, memory.kept(cycle.id, Review)),
+        calls=memory.calls.of_cycle(cycle.id),
+        dropped=[lesson for each in memory.kept(cycle.id, Recollection) for lesson in each.dropped],
         trends=trends(memory.outcomes(study.id), study.metric),
         learned=[p for p in proposals.values() if p.rests_on],
         **told,
@@ -129,7 +131,18 @@ def _metrics(champion: Experiment | None) -> list[tuple[str, Any]]:
 def _remarks(
     proposals: Mapping[str, Proposal], decisions: Iterable[Decision], reviews: Iterable[Review]
 ) -> list[tuple[str, str]]:
-    """Where the supervisor overrode the critics, and what a critic would have changed: proposal, remark."""
+    """Where judges differ, and what a critic would have changed: proposal, remark.
+
+    The critics never see each other's reviews: that they differ is found here.
+    """
+    reviews = tuple(reviews)
+    seconds = {review.proposal_id: review for review in reviews if review.reviewer == "critic_secondary"}
+    differing = [
+        (one.proposal_id, f"the critics differ: the first says {_said(one)}, the second {_said(other)}")
+        for one in reviews
+        if one.reviewer == "critic" and (other := seconds.get(one.proposal_id))
+        if one.decision != other.decision
+    ]
     overridden = [
         (decision.proposal_id, f"the supervisor's {decision.ruling.decision} overrides agreeing critics")
         for decision in decisions
@@ -140,7 +153,13 @@ def _remarks(
         for review in reviews
         if review.suggested_changes
     ]
-    return [(proposals[proposal_id].name, remark) for proposal_id, remark in overridden + suggested]
+    return [
+        (proposals[proposal_id].name, remark) for proposal_id, remark in differing + overridden + suggested
+    ]
+
+
+def _said(review: Review) -> str:
+    return f"{review.decision} ({review.reasons[0]})"
 
 
 def _curves(memory: Memory, summary: CycleSummary) -> bytes | None:

@@ -95,6 +95,7 @@ class ProposalSaid(Answer):
     changes: dict[Axis, Value | Within | None] = Field(min_length=1, max_length=12)
     predicted: PredictionSaid
     rests_on: list[Id] = Field([], max_length=12)
+    strategy: Sentence = ""
 
 
 class ProposerSays(Answer):

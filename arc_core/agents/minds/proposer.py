@@ -69,12 +69,11 @@ def _fault(said: ProposalSaid, brief: ProposeBrief) -> str | None:
 def _admitted(said: ProposalSaid, desk: Desk, mind: str) -> Proposal | None:
     """The first filling of the open values that is admissible."""
     known = {outcome.experiment_id for outcome in desk.brief.outcomes}
+    filled = "the optimiser filled what was left open"
     for changes in islice(_filled(said, desk), FILLED):
         idea = Idea(
             {path: fitted(value, desk.flat.get(path, value), path) for path, value in changes.items()},
-            strategy="a model's idea"
-            if changes == said.changes
-            else "a model's idea, filled by the optimiser",
+            strategy="; ".join(filter(None, (said.strategy, filled if changes != said.changes else ""))),
             rests_on=tuple(each for each in said.rests_on if each in known),
             words=Words(said.name or "unnamed", said.hypothesis, said.justification),
             predicted=Estimate(**said.predicted.model_dump()),

@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from arc_core.experiments.board import Alarm, Decision, Lesson, Proposal, Review
+from arc_core.experiments.board import (
+    OFFLINE,
+    Alarm,
+    Decision,
+    DroppedLesson,
+    Lesson,
+    Proposal,
+    Recollection,
+    Review,
+)
+from arc_core.experiments.call import Call
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.study import Study
@@ -192,14 +202,39 @@ def test_the_board_s_doubts_are_shown(memory, study, home):
         }
     )
     memory.keep(second.id, [doubted])
-    memory.keep(second.id, [review])
+    other = {
+        "reviewer": "critic_secondary",
+        "decision": "approve",
+        "reasons": ("fine",),
+        "suggested_changes": {},
+    }
+    memory.keep(second.id, [review, review.model_copy(update=other)])
     memory.keep_decisions(second, [held], {"doubted": doubted})
     report = report_of(memory, study, home)
     (row,) = table(opened(report), "proposal")
     assert row["agreement, entropy"] == "55 %, 1.25 bit, controversial"
     assert "**epochs 2:** the supervisor's revise overrides agreeing critics" in report.markdown
     assert "**epochs 2:** critic suggests epochs 15" in report.markdown
+    differ = "the critics differ: the first says revise (too short), the second approve (fine)"
+    assert f"**epochs 2:** {differ}" in report.markdown
     assert "cycles in a row without improvement 0, regressions in a row 0" in report.markdown
+
+
+def test_what_was_asked_of_models_is_told_with_what_became_of_it(memory, study, home):
+    (cycle,) = memory.cycles(study.id)
+    assert "Language models in this cycle" not in report_of(memory, study, home).markdown
+    asked = Call(role="critic", model="some/model", outcome="answered", prompt="?", tokens_in=1200, seconds=2)
+    memory.calls.keep(cycle.id, asked)
+    memory.calls.keep(cycle.id, Call(role="director", model=OFFLINE, outcome="offline", reason=HOSTILE))
+    lesson = DroppedLesson(text="This reached 0.99", reason="0.99 is not a number of exp-1")
+    memory.keep(cycle.id, [Recollection(mind="some/model", dropped=(lesson,))])
+    report = report_of(memory, study, home)
+    critic, director = table(opened(report), "what became of it")
+    assert (critic["tokens in, out"], critic["USD"], critic["seconds"]) == ("1,200, 0", "0.0000", "2.0")
+    assert (director["role"], director["model"], director["seconds"]) == ("director", "offline", "–")
+    assert director["why"].startswith("wider | deeper <script>")
+    assert "1 was dropped" in report.markdown
+    assert "“This reached 0.99”: 0.99 is not a number of exp-1" in report.markdown
 
 
 def test_alarms_and_forbidden_ranges_name_their_experiments(memory, study, home):
