@@ -15,7 +15,7 @@ from arc_core.experiments.metric import OF_TASK, PRIMARY, Task
 from arc_core.experiments.space import Choice, SearchSpace
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.gate.verdict import GateConfig
-from arc_core.llm.roles import LlmConfig
+from arc_core.llm.roles import LlmConfig, RoleModel
 from arc_core.record import Record
 from arc_core.settings import Settings, get_settings
 from arc_core.training.plan import CRITICAL, LaunchConfig, check_size, check_spec, largest_divisor
@@ -68,11 +68,19 @@ def load_config(
         raise ConfigError(
             first["msg"],
             where=".".join(map(str, first["loc"])),
-            got=None if first["type"] == "missing" else repr(first["input"]),
-            cure="docs/experiments.md lists every key with its range.",
+            got=None
+            if first["type"] == "missing" or isinstance(first["input"], dict)
+            else repr(first["input"]),
+            cure=_cure(first["loc"]),
         ) from None
     _check(config, settings)
     return _with_fewest_epochs(config, settings.min_epochs)
+
+
+def _cure(place: tuple[int | str, ...]) -> str:
+    variables = " A role's model is also set by ARC_ROLES__<ROLE>__<KEY>; keys are "
+    of_role = f"{variables}{', '.join(RoleModel.model_fields)}." if place[0] == "llm" else ""
+    return f"docs/experiments.md lists every key with its range.{of_role}"
 
 
 def options(group: str) -> list[str]:
@@ -82,7 +90,7 @@ def options(group: str) -> list[str]:
 
 def _compose(shorthand: Sequence[str], overrides: Sequence[str]) -> dict[str, Any]:
     try:
-        return _composed([*shorthand, *overrides])
+        return _composed([*shorthand, *map(_adding, overrides)])
     except Exception as error:  # noqa: BLE001  # Hydra has no common root for what bad input raises
         # Without Hydra's own advice: its search path tells a user nothing, and +key is refused here.
         words = " ".join(str(error).split()).split(" Config search path:")[0].split(" To append to your")[0]
@@ -106,6 +114,11 @@ def _composed(overrides: list[str]) -> dict[str, Any]:
     tree = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(tree, dict)
     return {str(key): value for key, value in tree.items()}
+
+
+def _adding(override: str) -> str:
+    """A role's own key is not in the tree before it is set; what may be set there is checked afterwards."""
+    return f"++{override}" if override.startswith("llm.roles") else override
 
 
 def _hint(override: str) -> str:

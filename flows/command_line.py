@@ -16,7 +16,7 @@ import psutil
 
 from arc_core.config import load_config
 from arc_core.data.source import open_dataset
-from arc_core.errors import ArcError, DatasetError, SettingsError
+from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError
 from arc_core.experiments.memory import open_memory
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
@@ -140,13 +140,25 @@ def _guarded(command: Callable[[], None]) -> int:
     except ArcError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
-    except (KeyboardInterrupt, Exception):  # noqa: BLE001  # the last resort: shown whole, never exit 0
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001  # the last resort: shown whole, never exit 0
         if stopped.is_set():
             print(STOPPED, file=sys.stderr)
             return 130
+        if "Failed to reach API at" in str(error):
+            print(f"ConfigError: {_unreachable(error)}", file=sys.stderr)
+            return 2
         traceback.print_exc()
         return 1
     return 0
+
+
+def _unreachable(error: BaseException) -> ConfigError:
+    return ConfigError(
+        "no Prefect server answers there",
+        where="PREFECT_API_URL",
+        got=str(error).removeprefix("Failed to reach API at "),
+        cure="Start it (`make up`), mend the address, or unset the variable for a temporary server.",
+    )
 
 
 def _stops() -> threading.Event:

@@ -1,6 +1,6 @@
 """What the terminal shows: bars while it trains, tables when it is done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from arc_core.experiments.metric import METRICS
-from arc_core.report.summary import CycleSummary, PlannedRow, Row, arm_in_words
+from arc_core.report.summary import CycleSummary, PlannedRow, Row, arm_in_words, printable
 from arc_core.training.prediction import Predicted
 from tasks.progress import announcers, listeners
 
@@ -76,6 +76,10 @@ class Terminal:
                 self._out.print(f"#{row.number} {row.status}: {escape(row.reason)}")
         if summary.rejected:
             self._out.print(f"Not approved: {counted(summary.rejected, 'proposal')}; the report says why.")
+        for reason, roles in _by_reason(summary.fell_back).items():
+            self._out.print(
+                f"[yellow]offline mind[/] for {', '.join(roles)}: {escape(printable(reason))}", soft_wrap=True
+            )
         if summary.note:
             self._out.print(escape(summary.note), soft_wrap=True)
         self._show_champion(summary.champion, summary.metric)
@@ -94,6 +98,8 @@ class Terminal:
         for row in summary.planned:
             self._out.print(f"[bold]{row.experiment_id}[/] final training configuration:")
             self._out.print_json(data=row.configuration, indent=None)
+        for line in summary.models:
+            self._out.print(f"model: {escape(line)} (a dry run asks none)", soft_wrap=True)
         self._out.print(
             f"Not approved: {counted(summary.rejected, 'proposal')}. Nothing was trained or recorded."
         )
@@ -145,7 +151,15 @@ class Terminal:
         self._out.print(f"champion: [bold]{words}[/], since cycle {champion.cycle}", soft_wrap=True)
 
 
+def _by_reason(fell_back: Mapping[str, str]) -> dict[str, list[str]]:
+    """Roles by their reason: a server that is down is told once."""
+    gathered: dict[str, list[str]] = {}
+    for role, reason in fell_back.items():
+        gathered.setdefault(reason, []).append(role)
+    return gathered
+
+
 def _named(row: Row | PlannedRow) -> str:
     """The experiment's id, and below it the arm where that is not the board."""
     arm = arm_in_words(row.arm)
-    return f"{row.experiment_id}\n[magenta]{arm}[/]" if arm else row.experiment_id
+    return f"{row.experiment_id}\n[magenta]({arm})[/]" if arm else row.experiment_id

@@ -78,7 +78,9 @@ def propose(context: Context, history: History, directive: Directive) -> tuple[P
     proposals = context.board.propose(brief)
     if directive.control:
         seen = brief.seen | {proposal.spec.id for proposal in proposals}
-        proposals += draw_control(brief.model_copy(update={"seen": seen}), config.board.control_arm)
+        proposals += draw_control(
+            brief.model_copy(update={"seen": seen}), config.board.control_arm, proposals
+        )
     context.memory.keep(context.cycle.id, proposals)
     return proposals
 

@@ -14,6 +14,7 @@ from arc_core.record import Record
 from arc_core.report.question import Item, about, about_directive
 from arc_core.report.summary import printable
 from tasks.pause import ask
+from tasks.progress import announce
 
 T = TypeVar("T")
 Entered = Mapping[str, Value]
@@ -61,6 +62,7 @@ def ask_until_fit(
             return sent, take(sent)
         except Unfit as unfit:
             faults = unfit.faults
+            announce(f"The answer can't be taken as it is: {printable(' '.join(faults))}")
 
 
 def directive_form(directive: Directive, question: str, entered: Entered) -> type[RunInput]:

@@ -42,7 +42,8 @@ def ask(form: type[F], seconds: float, refusal: Mapping[str, object]) -> F | Non
     context = FlowRunContext.get()
     assert context is not None
     assert context.flow_run is not None
-    announce(f"Waiting for a person, at {url_for(context.flow_run)}: press Resume.")
+    subject = form.__name__.lower()
+    announce(f"Waiting for a person ({subject}), at {url_for(context.flow_run)}: press Resume.")
     nobody = uuid4().hex
     with _answers_after(seconds, context.flow_run.id, {**refusal, "name": nobody}):
         answer = pause_flow_run(

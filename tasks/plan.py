@@ -41,4 +41,6 @@ def plan(context: Context) -> CycleSummary:
         )
 
     rows = tuple(map(planned, waiting))
-    return summarise(memory, study, context.cycle, ()).model_copy(update={"planned": rows})
+    return summarise(memory, study, context.cycle, ()).model_copy(
+        update={"planned": rows, "models": context.config.llm.words}
+    )

@@ -48,6 +48,7 @@ def decision_on_edit(
         proposal_id=proposal.id,
         outcome="approve",
         selected=True,
+        arm="person",
         tally=Tally(
             stance="approve",
             score=1.0,

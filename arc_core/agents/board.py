@@ -57,7 +57,9 @@ class BoardConfig(Record):
     """The Hydra group `board`: who sits on the board, and how its votes are counted."""
 
     experiments_per_cycle: int = Field(3, ge=1, le=64)
-    proposers: tuple[Role, ...] = Field(("architect", "explorer", "parameter_scientist"), min_length=1)
+    proposers: tuple[Literal["architect", "explorer", "parameter_scientist"], ...] = Field(
+        ("architect", "explorer", "parameter_scientist"), min_length=1
+    )
     strategy: Strategy = "weighted"
     approval_threshold: float = Field(0.66, gt=0, le=1)
     weights: dict[Role, Weight] = WEIGHTS
@@ -71,14 +73,11 @@ class BoardConfig(Record):
     def _complete(self) -> Self:
         if missing := sorted(set(WEIGHTS) - set(self.weights)):
             raise ValueError(f"weights lack {', '.join(missing)}")
-        if strangers := sorted(set(self.proposers) - set(PROPOSERS)):
-            raise ValueError(f"{', '.join(strangers)} cannot propose; proposers are {', '.join(PROPOSERS)}")
         if len(set(self.proposers)) < len(self.proposers):
             raise ValueError("proposers name a role twice")
         return self
 
 
-PROPOSERS: tuple[Role, ...] = ("architect", "explorer", "parameter_scientist")
 CRITICS: tuple[Role, ...] = ("critic", "critic_secondary")
 
 

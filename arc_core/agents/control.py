@@ -1,6 +1,7 @@
 """The control: a plain draw that the board is compared with, and now and then what the board has rejected."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from arc_core.agents.board import ControlArm
@@ -17,20 +18,20 @@ REFUSED: frozenset[Severity] = frozenset({"critical", "high"})
 GUISES: tuple[Category, ...] = ("explore", "exploit", "wildcat")
 
 
-def draw_control(brief: ProposeBrief, arm: ControlArm) -> tuple[Proposal, ...]:
+def draw_control(brief: ProposeBrief, arm: ControlArm, beside: Sequence[Proposal]) -> tuple[Proposal, ...]:
     """The cycle's control, or none where `arm` is off or nothing novel is left.
 
     `random`: a uniform draw of one to three axes of the space. `tpe`: the parameter scientist's
     estimator on all its axes. Both start from the brief's parent and heed neither its mode nor its
-    axes; no critical or high limit is broken. It carries the budget's commonest category, so that it
-    can't be told from the board's own by that.
+    axes; no critical or high limit is broken. It carries the commonest category of the proposals it is
+    reviewed `beside`, so that it can't be told from them by that.
     """
     if arm == "off":
         return ()
     desk = Desk(_unguided(brief), "control", refused=REFUSED)
     ideas = _uniform(desk) if arm == "random" else suggested(desk)
-    budget = brief.directive.budget.model_dump()
-    guise = max(GUISES, key=lambda category: budget[category])
+    common = Counter(proposal.category for proposal in beside if proposal.changes)
+    guise = max(GUISES, key=lambda category: common[category])
     drawn = desk.write(("explore",), lambda _: ideas).proposals
     return tuple(proposal.model_copy(update={"category": guise}) for proposal in drawn)
 
@@ -50,7 +51,8 @@ def slot_taker(
     """Who runs in the control's slot, and as what; None where nobody may.
 
     With probability `veto_control` it is one that the board has rejected although it fits and breaks no
-    limit, drawn uniformly; else the control, unless the supervisor or the executor keeps it out.
+    limit, drawn uniformly; else the control, unless a limit or the executor keeps it out: were opinions
+    to choose among the draws, the board would be compared with its own taste.
     """
     rng = random.Random(f"veto control:{seed}")
     spec = {proposal.id: proposal.spec.id for proposal in proposals}
@@ -63,7 +65,7 @@ def slot_taker(
     if rng.random() < veto_control and doubted:
         return rng.choice(doubted), "veto_control"
     for decision in judged:
-        admitted = decision.ruling.decision == "approve" and decision.feasibility.runs
+        admitted = _holds_the_limits(decision.ruling) and decision.feasibility.runs
         if decision.arm == "control" and admitted:
             return decision.proposal_id, "control"
     return None

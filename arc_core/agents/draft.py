@@ -66,6 +66,8 @@ class Desk:
             for path, axis in brief.space.active(brief.parent).items()
             if path in self.flat and path not in brief.directive.forbidden_axes
         }
+        self.refusal = ""
+        """Why the last idea was not admissible."""
         self._seen = set(brief.seen)
         self._made: list[Proposal] = []
 
@@ -128,20 +130,30 @@ class Desk:
     def _proposal(self, idea: Idea, category: Category) -> Proposal | None:
         """The idea as a proposal, or None where it is not novel, not safe or not in the space."""
         changes = {path: value for path, value in idea.changes.items() if self.flat.get(path) != value}
-        if not changes or (category == "exploit" and len(changes) > EXPLOIT_AXES):
-            return None
-        try:
-            spec = self.brief.space.apply(self.brief.parent, changes)
-        except SpecError:
-            return None  # an axis may reach further than the schema allows; the next idea is tried
-        return self._worded(idea, category, spec, changes) if self._admissible(spec) else None
+        if not changes:
+            self.refusal = "it changes nothing"
+        elif category == "exploit" and len(changes) > EXPLOIT_AXES:
+            self.refusal = f"it exploits, and changes more than {EXPLOIT_AXES} axes"
+        else:
+            try:
+                spec = self.brief.space.apply(self.brief.parent, changes)
+            except SpecError as error:  # an axis may reach further than the schema allows
+                self.refusal = str(error)
+                return None
+            self.refusal = self._fault(spec)
+            if not self.refusal:
+                return self._worded(idea, category, spec, changes)
+        return None
 
-    def _admissible(self, spec: ExperimentSpec) -> bool:
+    def _fault(self, spec: ExperimentSpec) -> str:
+        """Why the spec is not admissible; nothing where it is."""
         brief = self.brief
-        if spec.id in self._seen or strays(brief.space, spec, brief.parent):
-            return False
+        if spec.id in self._seen:
+            return "its spec was tried or proposed before"
+        if strayed := strays(brief.space, spec, brief.parent):
+            return f"outside the search space: {', '.join(f'{path} {v}' for path, v in strayed.items())}"
         broken = violations(spec, brief.losses, brief.forbidden)
-        return all(violation.severity not in self._refused for violation in broken)
+        return next((str(each) for each in broken if each.severity in self._refused), "")
 
     def _worded(
         self, idea: Idea, category: Category, spec: ExperimentSpec, changes: Mapping[str, Value]
@@ -202,10 +214,10 @@ def fitted(value: Value, current: Value, path: str) -> Value:
     return value
 
 
-def strays(space: SearchSpace, spec: ExperimentSpec, parent: ExperimentSpec) -> bool:
-    """Whether `spec` leaves the space where its parent did not: a configured start may lie outside it."""
+def strays(space: SearchSpace, spec: ExperimentSpec, parent: ExperimentSpec) -> dict[str, Value]:
+    """Where `spec` leaves the space and its parent did not: a configured start may lie outside it."""
     inherited = parent.flat()
-    return any(inherited.get(path) != value for path, value in space.outside(spec).items())
+    return {path: value for path, value in space.outside(spec).items() if inherited.get(path) != value}
 
 
 def _parent_value(brief: ProposeBrief) -> Estimate | None:

@@ -9,7 +9,7 @@ from arc_core.agents import wording
 from arc_core.agents.draft import strays
 from arc_core.agents.effects import differing
 from arc_core.errors import SpecError
-from arc_core.experiments.board import Proposal
+from arc_core.experiments.board import OFFLINE, Proposal
 from arc_core.experiments.limits import violations
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.space import Choice, Range, SearchSpace
@@ -56,6 +56,8 @@ def edited(
     return proposal.model_copy(
         update={
             "id": f"prop-{spec.id[:10]}",
+            "proposer": "person",
+            "mind": OFFLINE,
             "name": wording.name(steps) or "baseline",
             "hypothesis": wording.hypothesis(steps, metric, founded=False) if steps else proposal.hypothesis,
             "justification": f"{editor} edited {proposal.id}, {proposal.name}.",
@@ -80,10 +82,7 @@ def _check(
     if closed := sorted(set(changes) - set(axes)):
         open_ = ", ".join(sorted(axes))
         raise SpecError("not an axis of the search space", where=closed[0], cure=f"Axes are {open_}.")
-    if strays(space, spec, parent):
-        path, value = next(
-            (path, value) for path, value in space.outside(spec).items() if parent.flat().get(path) != value
-        )
+    for path, value in strays(space, spec, parent).items():
         raise SpecError(
             "outside the search space", where=path, got=repr(value), cure=f"It allows {_allowed(axes[path])}."
         )

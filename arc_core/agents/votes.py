@@ -92,9 +92,9 @@ def _direction(proposal: Proposal, directive: Directive) -> tuple[Stance, float,
 
 
 def _proposer(proposal: Proposal, weights: Mapping[Role, float]) -> tuple[Vote, ...]:
-    """Its proposer's abstention; a control is nobody's."""
+    """Its proposer's abstention; what no role has proposed is nobody's."""
     role = proposal.proposer
-    if role == "control" or role == "withheld":
+    if role == "control" or role == "person" or role == "withheld":
         return ()
     own = ("its own proposal",)
     return (Vote(role=role, stance="abstain", weight=weights[role], confidence=1.0, reasons=own),)

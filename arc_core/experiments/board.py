@@ -28,12 +28,13 @@ Stance = Literal["approve", "revise", "reject"]
 Risk = Literal["low", "medium", "high", "critical"]
 
 
-Proposer = Role | Literal["control", "withheld"]
-"""`withheld` where a reviewer must not know; such a proposal is never stored."""
+Proposer = Role | Literal["control", "person", "withheld"]
+"""`person`: who edited a proposal and approved it. `withheld` where a reviewer must not know; such a proposal
+is never stored."""
 
-Arm = Literal["board", "control", "veto_control"]
-"""Why an experiment runs: the board chose it; as a plain draw that the board is compared with; or, rejected
-by the board though it broke no limit, to learn whether the board was right."""
+Arm = Literal["board", "control", "veto_control", "person"]
+"""Why an experiment runs: the board chose it; as a plain draw that the board is compared with; rejected by
+the board though it broke no limit, to learn whether the board was right; or edited by a person."""
 
 OFFLINE = "offline"
 """The mind of a deterministic policy, where else a model's name stands."""

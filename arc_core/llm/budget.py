@@ -56,32 +56,36 @@ def grant(wanted: Grant, price: Price | None, limits: tuple[tuple[str, Caps, Spe
     tokens_out, seconds = wanted.tokens_out, wanted.seconds
     for name, caps, spent in limits:
         if caps.tokens is not None:
-            tokens_out = _fewer(
-                tokens_out, caps.tokens - spent.tokens - wanted.tokens_in, f"{name} {caps.tokens} tokens"
-            )
+            left = caps.tokens - spent.tokens - wanted.tokens_in
+            tokens_out = _fewer(tokens_out, left, f"{name} {caps.tokens} tokens", f"{spent.tokens}")
         if caps.usd is not None:
             tokens_out = _affordable(tokens_out, wanted.tokens_in, price, caps.usd, spent.usd, name)
         if caps.seconds is not None:
-            left = caps.seconds - spent.seconds
-            if left < min(FEWEST_S, wanted.seconds):
-                raise OverBudget(f"{name} {caps.seconds:g} s are used up")
-            seconds = min(seconds, left)
+            seconds_left = caps.seconds - spent.seconds
+            if seconds_left < min(FEWEST_S, wanted.seconds):
+                raise _over(f"{name} {caps.seconds:g} s", f"{spent.seconds:.1f}")
+            seconds = min(seconds, seconds_left)
     usd = 0.0 if price is None else price.of(wanted.tokens_in, tokens_out)
     return Grant(tokens_in=wanted.tokens_in, tokens_out=tokens_out, seconds=seconds, usd=usd)
 
 
-def _fewer(wanted: int, left: int, cap: str) -> int:
+def _fewer(wanted: int, left: int, cap: str, spent: str) -> int:
     if left < min(FEWEST_TOKENS, wanted):
-        raise OverBudget(f"{cap} are used up")
+        raise _over(cap, spent)
     return min(wanted, left)
+
+
+def _over(cap: str, spent: str) -> OverBudget:
+    return OverBudget(f"{cap} have no room for this call: {spent} are used, or set aside for calls in flight")
 
 
 def _affordable(wanted: int, tokens_in: int, price: Price | None, cap: float, spent: float, name: str) -> int:
     if price is None:
         raise OverBudget(f"the model's price is not known, so {name} {cap:g} USD could not be held")
     left = cap - spent - tokens_in * price.per_token_in
+    used = f"{spent:.4f}"
     if left < 0:
-        raise OverBudget(f"{name} {cap:g} USD are used up")
+        raise _over(f"{name} {cap:g} USD", used)
     if price.per_token_out == 0:
         return wanted
-    return _fewer(wanted, math.floor(left / price.per_token_out), f"{name} {cap:g} USD")
+    return _fewer(wanted, math.floor(left / price.per_token_out), f"{name} {cap:g} USD", used)

@@ -113,7 +113,7 @@ class Counsel:
                 return Said(self._from(model, role, rules, question, kind), model.name)
             except LlmFailed as failed:
                 slow = slow or isinstance(failed, LlmTimeout)
-                reasons.append(f"{model.name}: {failed}")
+                reasons.append(f"{model}: {failed}")
         raise (LlmTimeout if slow else LlmFailed)("; ".join(reasons))
 
     def go_offline(self, role: Role, reason: str) -> None:

@@ -1,5 +1,6 @@
 """Which model thinks for which role. The Hydra group `roles`; `ARC_ROLES__…` overrides it."""
 
+import re
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -21,7 +22,9 @@ THINKING: tuple[Role, ...] = (
 """The roles that a model can think for; the executor's check is code."""
 
 
-def _without_credentials(url: str | None) -> str | None:
+def _checked(url: str | None) -> str | None:
+    if url is not None and not re.match(r"https?://\S+$", url):
+        raise ValueError("a base_url starts with http:// or https://, such as http://127.0.0.1:8000/v1")
     if url is not None and "@" in url.split("://", 1)[-1].split("/", 1)[0]:
         raise ValueError("a base_url holds no user or password; give the key as ARC_LLM_API_KEY")
     return url
@@ -31,12 +34,15 @@ class Model(Record):
     """One language model: litellm's name for it, or any name that the server at `base_url` knows."""
 
     name: str = Field(min_length=1, max_length=200)
-    base_url: str | None = Field(None, pattern=r"^https?://\S+$", description="an OpenAI-compatible server")
+    base_url: str | None = Field(None, description="an OpenAI-compatible server")
 
     @field_validator("base_url")
     @classmethod
-    def _keyless(cls, value: str | None) -> str | None:
-        return _without_credentials(value)
+    def _address(cls, value: str | None) -> str | None:
+        return _checked(value)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.base_url}" if self.base_url else self.name
 
     @property
     def is_own(self) -> bool:
@@ -48,7 +54,7 @@ class RoleModel(Record):
     """How one role reaches its model. `model` None: the offline mind."""
 
     model: str | None = None
-    base_url: str | None = Field(None, pattern=r"^https?://\S+$")
+    base_url: str | None = None
     timeout_s: float | None = Field(None, gt=0, le=1800, description="None: as the settings say")
     temperature: float = Field(0.2, ge=0, le=2)
     retries: int = Field(0, ge=0, le=5, description="after 429, 5xx or a lost connection; never a time-out")
@@ -71,8 +77,8 @@ class RoleModel(Record):
 
     @field_validator("base_url")
     @classmethod
-    def _keyless(cls, value: str | None) -> str | None:
-        return _without_credentials(value)
+    def _address(cls, value: str | None) -> str | None:
+        return _checked(value)
 
     @model_validator(mode="after")
     def _stays_home(self) -> Self:
@@ -117,6 +123,18 @@ class LlmConfig(Record):
     def has_models(self) -> bool:
         """Whether any role thinks with a model."""
         return any(self.of(role).models for role in THINKING)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Each list of models, and the roles that it thinks for."""
+        roles: dict[tuple[Model, ...], list[str]] = {}
+        for role in THINKING:
+            roles.setdefault(self.of(role).models, []).append(role)
+        return tuple(
+            f"{', then '.join(map(str, models))} for {', '.join(of)}"
+            for models, of in roles.items()
+            if models
+        )
 
     def of(self, role: Role) -> RoleModel:
         return self.roles.get(role, self.default)

@@ -7,6 +7,7 @@ never need it.
 import contextlib
 import logging
 import os
+import re
 import warnings
 from collections.abc import Coroutine, Mapping, Sequence
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,7 @@ from arc_core.record import Record
 
 Messages = Sequence[Mapping[str, str]]
 
+_NESTED = re.compile(r"\b(litellm\.)?[A-Z]\w*(Error|Exception)(: | - )")  # names of what was wrapped in what
 LOAD_S = 120.0  # seconds that loading litellm may take on a slow machine
 
 
@@ -191,7 +193,7 @@ def _count(usage: Any, name: str) -> int | None:
 
 def _meant(error: Exception) -> LlmFailed:
     """What an error of litellm or of the client below it comes to."""
-    words = f"{type(error).__name__}: {error}"[:500]
+    words = f"{type(error).__name__}: {_NESTED.sub('', str(error))}"[:500]
     chain = [error, error.__cause__, error.__context__]
     if any("Timeout" in type(each).__name__ for each in chain):  # some providers call it a lost connection
         return LlmTimeout(words)

@@ -146,7 +146,7 @@ def _remarks(
     overridden = [
         (decision.proposal_id, f"the supervisor's {decision.ruling.decision} overrides agreeing critics")
         for decision in decisions
-        if decision.ruling.overrides_consensus
+        if decision.ruling.overrides_consensus and decision.outcome == decision.ruling.decision
     ]
     suggested = [
         (review.proposal_id, f"{review.reviewer} suggests {in_words(review.suggested_changes)}")

@@ -18,6 +18,7 @@ ARMS = {
     "board": "",
     "control": "A plain draw, with which the board is compared.",
     "veto_control": "The board rejected it; it runs to learn whether the board was right.",
+    "person": "A person's edit.",
 }
 
 
@@ -40,7 +41,7 @@ def on_directive(most: int, until: datetime, faults: Sequence[str]) -> str:
     """What stands first in the form for the directive of a cycle that has `most` places."""
     lines = [
         *_faults(faults),
-        f"Approve the directive, change it or reject it. The cycle has {most} places in all.",
+        f"Approve the directive, change it or reject it. The cycle has {_counted(most, 'place')} to give.",
         f"Rejected, the cycle ends with nothing run. {_time_limit(until)}",
         KEPT,
     ]
@@ -54,7 +55,11 @@ def on_experiments(
     faults: Sequence[str],
 ) -> str:
     """What stands first in the form for what would train; the board itself does not want `others` run."""
-    lines = [*_faults(faults), f"The board would train {len(items)}. {_time_limit(until)}", KEPT]
+    lines = [
+        *_faults(faults),
+        f"{_counted(len(items), 'experiment')} would train. {_time_limit(until)}",
+        KEPT,
+    ]
     if others:
         lines.append(f"Not selected by the board: {len(others)}")
         lines += [
@@ -68,7 +73,7 @@ def about_directive(directive: Directive) -> str:
     budget = directive.budget
     wanted = f"{budget.exploit} exploit, {budget.explore} explore, {budget.wildcat} wildcat"
     return _points(
-        f"The director wants to **{directive.mode}**: {plain(directive.objective)}.",
+        f"The director wants to **{directive.mode}**: {plain(directive.objective.rstrip('.'))}.",
         f"**Proposals:** {wanted}",
         f"**Why:** {plain(directive.notes) or 'no reason given'}",
         f"**Focus:** {_axes(directive.focus_axes)}",
@@ -80,23 +85,25 @@ def about(item: Item, reviews: Sequence[Review], metric: str) -> str:
     """What the board knows of a proposal, for the field that decides on it."""
     proposal, decision, check = item.proposal, item.decision, item.decision.feasibility
     predicted = str(proposal.predicted) if proposal.foretells else "none"
-    mind = "" if proposal.mind == OFFLINE else f", mind {plain(proposal.mind)}"
-    why = proposal.justification
+    ruling, why = decision.ruling, proposal.justification
     left = "" if item.experiment_id is None else plain(item.experiment_id)
     return _points(
-        f"{plain(proposal.hypothesis)}.",
+        f"{plain(proposal.hypothesis.rstrip('.'))}.",
         f"**Changes:** {_changes(proposal.changes, item.parent)}",
         f"**Predicted {METRICS[metric].label}:** {plain(predicted)}",
         f"**Cost:** about {_minutes(check.seconds)}, {check.memory_mib:.0f} MiB of memory",
-        f"**Proposed by** {plain(proposal.proposer)} to {proposal.category}{mind}: {plain(why)}",
+        f"**Proposed by** {plain(proposal.proposer)}{_mind(proposal.mind)} to {proposal.category}: "
+        f"{plain(why)}",
         *(
-            f"**{CRITICS[review.reviewer]} {STANCES[review.decision]}**, risk {review.risk}: "
+            f"**{CRITICS[review.reviewer]} {STANCES[review.decision]}**{_mind(review.mind)}, "
+            f"risk {review.risk}: "
             f"{plain('; '.join(review.reasons)) or 'no reason given'}"
             for review in reviews
             if review.proposal_id == proposal.id
         ),
         f"**Board:** {plain(decision.reason)}",
-        f"**Limits:** {plain('; '.join(decision.ruling.reasons)) or 'nothing said'}",
+        f"**Supervisor {STANCES[ruling.decision]}**{_mind(ruling.mind)}: "
+        f"{plain('; '.join(ruling.reasons)) or 'nothing said'}",
         *([f"Left as {left} from a run that asked nobody."] if left else []),
         *([ARMS[decision.arm]] if ARMS[decision.arm] else []),
     )
@@ -127,6 +134,14 @@ def _faults(faults: Sequence[str]) -> list[str]:
 
 def _axes(axes: Sequence[str]) -> str:
     return ", ".join(map(plain, axes)) or "none"
+
+
+def _mind(mind: str) -> str:
+    return "" if mind == OFFLINE else f" (model {plain(mind)})"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _minutes(seconds: float) -> str:

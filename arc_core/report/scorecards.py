@@ -13,7 +13,9 @@ from arc_core.report.tracks import Track
 NONE = "–"
 PROPOSES = ("role", "mind", "proposals", "approved", "improved", "in forecast", "forecast error")
 JUDGES = ("role", "mind", "reviews", "approved", "vetoes right")
-ASKS = ("role", "mind", "calls", "tokens", "cost, USD", "USD per improvement", "fell back")
+ASKS = ("role", "mind", "calls", "tokens", "cost, USD", "USD per improvement", "no use")
+SAMPLED = ("control", "veto_control")
+"""What runs whatever is thought of it: the rest of what ran was chosen, and proves no veto right."""
 Seat = tuple[str, str]
 """Role and mind."""
 Judgement = tuple[Stance, Track]
@@ -51,8 +53,8 @@ class Scorecard(Record):
     tokens: int = 0
     usd: float | None = 0.0
     """None: a model's price is not known."""
-    fell_back: Share = Share()
-    """Answers that the offline mind had to give, of all that the role's models were asked for."""
+    no_use: Share = Share()
+    """Calls that brought no usable answer."""
 
     @property
     def cells(self) -> dict[str, str]:
@@ -71,7 +73,7 @@ class Scorecard(Record):
             "tokens": f"{self.tokens:,}" if self.mind != OFFLINE else NONE,
             "cost, USD": self._cost(1),
             "USD per improvement": self._cost(self.improved.hits),
-            "fell back": str(self.fell_back),
+            "no use": str(self.no_use),
         }
 
     def _cost(self, parts: int) -> str:
@@ -85,7 +87,7 @@ def scorecards(tracks: Sequence[Track], calls: Sequence[Call], metric: str) -> t
 
     `metric`: the study's primary one.
     """
-    proposed = _gathered((_proposer(track), track) for track in tracks)
+    proposed = _gathered((_proposer(track), track) for track in tracks if track.decision.arm != "person")
     judged = _gathered((seat, (stance, track)) for track in tracks for seat, stance in _judgements(track))
     asked = _gathered(((call.role, call.model), call) for call in calls if call.model != OFFLINE)
     seats = dict.fromkeys([*proposed, *judged, *asked])
@@ -94,7 +96,7 @@ def scorecards(tracks: Sequence[Track], calls: Sequence[Call], metric: str) -> t
             {"role": role, "mind": mind}
             | _of_proposals(proposed.get((role, mind), ()), metric)
             | _of_judgements(judged.get((role, mind), ()))
-            | _of_calls(asked.get((role, mind), ()), [call for call in calls if call.role == role])
+            | _of_calls(asked.get((role, mind), ()))
         )
         for role, mind in seats
     )
@@ -137,7 +139,7 @@ def _of_judgements(judgements: Sequence[Judgement]) -> dict[str, Any]:
     tried = [
         track.improved
         for stance, track in judgements
-        if stance != "approve" and track.decision.arm == "veto_control" and track.improved is not None
+        if stance != "approve" and track.decision.arm in SAMPLED and track.improved is not None
     ]
     return {
         "reviews": len(judgements),
@@ -146,19 +148,17 @@ def _of_judgements(judgements: Sequence[Judgement]) -> dict[str, Any]:
     }
 
 
-def _of_calls(own: Sequence[Call], of_role: Sequence[Call]) -> dict[str, Any]:
-    """What one model took, and how often all of the role's models together were no use."""
+def _of_calls(own: Sequence[Call]) -> dict[str, Any]:
+    """What one model took, and how often for nothing."""
     if not own:
         return {}
     made = [call for call in own if call.outcome not in NOTES]
     prices = [call.cost_usd for call in made if call.cost_usd is not None]
-    fell_back = sum(call.outcome == "offline" for call in of_role)
-    answered = sum(call.outcome == "answered" for call in of_role)
     return {
         "calls": len(made),
         "tokens": sum(call.tokens_in + call.tokens_out for call in made),
         "usd": sum(prices) if len(prices) == len(made) else None,
-        "fell_back": Share(hits=fell_back, n=fell_back + answered),
+        "no_use": _share(call.outcome != "answered" for call in made),
     }
 
 

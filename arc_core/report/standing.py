@@ -27,7 +27,11 @@ class Standing(Record):
         groups = (
             ("Those who propose", PROPOSES, [card for card in self.scorecards if card.proposals]),
             ("Those who judge", JUDGES, [card for card in self.scorecards if card.reviews]),
-            ("Language models", ASKS, [card for card in self.scorecards if card.mind != OFFLINE]),
+            (
+                "Language models, in all cycles so far",
+                ASKS,
+                [card for card in self.scorecards if card.mind != OFFLINE],
+            ),
         )
         return tuple(
             Table(

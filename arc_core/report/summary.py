@@ -14,6 +14,13 @@ from arc_core.experiments.spec import ExperimentSpec, Value
 from arc_core.experiments.study import Cycle, Experiment, Study
 from arc_core.record import Record
 
+ARMS: dict[Arm, str] = {
+    "board": "",
+    "control": "control",
+    "veto_control": "veto control",
+    "person": "a person's edit",
+}
+
 
 class Row(Record):
     """One experiment, as a table shows it."""
@@ -56,6 +63,8 @@ class CycleSummary(Record):
     rows: tuple[Row, ...] = ()
     planned: tuple[PlannedRow, ...] = ()
     rejected: int = 0
+    fell_back: dict[str, str] = Field({}, description="role → why its models gave no usable answer")
+    models: tuple[str, ...] = Field((), description="of a dry run: which model would think for which role")
     note: str = Field("", description="why the cycle ran nothing, where somebody has said so")
     champion: Row | None = None
     report: str | None = None
@@ -104,14 +113,19 @@ def summarise(memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...]) 
             decision.outcome != "approve" and not decision.selected
             for decision in memory.kept(cycle.id, Decision)
         ),
+        fell_back={
+            call.role: call.reason
+            for call in memory.calls.of_cycle(cycle.id)
+            if call.outcome in ("offline", "over_budget")
+        },
         note=_note(memory.approvals.of_cycle(cycle.id)),
         champion=next((row for row in rows if champion and row.experiment_id == champion.id), None),
     )
 
 
 def arm_in_words(arm: Arm) -> str:
-    """`control`, `veto control`; nothing for the board's own."""
-    return "" if arm == "board" else arm.replace("_", " ")
+    """Nothing for the board's own."""
+    return ARMS[arm]
 
 
 def _note(approvals: Mapping[str, Approval]) -> str:

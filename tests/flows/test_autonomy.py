@@ -73,7 +73,7 @@ class Waiting:
     def asked(self) -> str:
         """Wait for the next question; the page where it can be answered."""
         for line in self.process.stderr:
-            if found := re.search(r"Waiting for a person, at (\S+):", line):
+            if found := re.search(r"Waiting for a person \(\w+\), at (\S+):", line):
                 return found[1]
         raise AssertionError(self.process.stdout.read())
 

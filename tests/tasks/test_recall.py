@@ -108,7 +108,7 @@ def test_the_director_does_not_wait_for_it(arc_home, prefect_server, monkeypatch
         context = open_cycle(config)
         history = digest(context)
         recalled = recall(context, history)
-        directive = direct(context, history, None)
+        directive = direct(context, history, 0)
         thinking = not recalled.state.is_final()
         return directive, thinking, remember(context, history, recalled)
 

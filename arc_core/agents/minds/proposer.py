@@ -48,9 +48,7 @@ def admitted(
         if proposal is not None:
             made.append(proposal)
         else:
-            counsel.set_aside(
-                role, mind, f"{each.name}: {reason or 'not novel, not safe or not in the space'}"
-            )
+            counsel.set_aside(role, mind, f"{each.name}: {reason or desk.refusal}")
     return tuple(made)
 
 

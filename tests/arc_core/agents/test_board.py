@@ -45,7 +45,7 @@ def test_only_a_file_of_the_package_that_takes_the_role_is_loaded(name: str) -> 
         ({"weights": {**WEIGHTS, "critic": 0}}, "greater than 0"),
         ({"weights": {**WEIGHTS, "critic": float("nan")}}, "weights.critic"),
         ({"weights": {"critic": 1.0}}, "weights lack architect"),
-        ({"proposers": ["supervisor"]}, "supervisor cannot propose"),
+        ({"proposers": ["supervisor"]}, "architect"),
         ({"proposers": ["architect", "architect"]}, "twice"),
         ({"strategy": "loudest"}, "strategy"),
         ({"experiments_per_cycle": 0}, "greater than or equal to 1"),

@@ -21,7 +21,7 @@ from tests.arc_core.agents.test_proposers import EXPLOIT, PAST, directive
 
 
 def drawn(arm: str = "random", **changes: object) -> Proposal:
-    (made,) = draw_control(brief(PAST, **changes), arm)
+    (made,) = draw_control(brief(PAST, **changes), arm, ())
     return made
 
 
@@ -67,11 +67,19 @@ def test_high_limits_are_not_broken_where_most_of_the_space_would() -> None:
     assert max(dropouts) <= 0.7
 
 
-def test_the_director_does_not_steer_it_but_it_wears_the_budgets_category() -> None:
+def test_the_director_does_not_steer_it() -> None:
     barred = directive("exploit", 2, 0, 0, forbidden_axes=tuple(SPACE.axes), focus_axes=("epochs",))
     assert drawn(directive=barred).changes == drawn(directive=EXPLOIT).changes == drawn().changes
-    assert drawn(directive=barred).category == "exploit"
-    assert drawn(directive=directive("explore", 0, 1, 1)).category == "explore"
+
+
+def test_it_wears_the_commonest_category_of_those_it_is_reviewed_beside() -> None:
+    def worn(*beside: Proposal) -> str:
+        (made,) = draw_control(brief(PAST, directive=EXPLOIT), "random", beside)
+        return made.category
+
+    exploits = [proposal(n, category="exploit") for n in (1, 2)]
+    assert worn(*exploits, proposal(3, category="wildcat")) == "exploit"
+    assert worn(*(each.model_copy(update={"changes": {}}) for each in exploits)) == "explore"  # not reviewed
 
 
 def test_another_loss_comes_with_its_own_parameters() -> None:
@@ -88,10 +96,10 @@ def test_off_or_out_of_ideas_there_is_none() -> None:
     only = SearchSpace(axes={"epochs": Choice(choices=(15, 20))})
     last = BASELINE.changed({"epochs": 20})
     first = brief(space=only)
-    assert draw_control(first, "off") == ()
-    assert [p.spec for p in draw_control(first, "random")] == [last]
-    assert draw_control(brief(space=only, seen=frozenset({last.id})), "random") == ()
-    assert draw_control(brief(space=SearchSpace(axes={})), "tpe") == ()
+    assert draw_control(first, "off", ()) == ()
+    assert [p.spec for p in draw_control(first, "random", ())] == [last]
+    assert draw_control(brief(space=only, seen=frozenset({last.id})), "random", ()) == ()
+    assert draw_control(brief(space=SearchSpace(axes={})), "tpe", ()) == ()
 
 
 def test_reviewers_see_no_arm() -> None:
@@ -175,6 +183,14 @@ def test_the_supervisor_keeps_a_control_out_and_the_board_has_its_place(stance: 
     found = settle([*OURS, CONTROL], rulings=[ruling])
     assert running(found) == dict.fromkeys(("prop-0", "prop-1", "prop-2"), "board")
     assert "supervisor" in found["prop-control"].reason
+
+
+@pytest.mark.parametrize("stance", ["revise", "reject"])
+def test_a_models_mere_opinion_does_not_choose_among_the_controls(stance: str) -> None:
+    ruling = Ruling(proposal_id="prop-control", decision=stance, reasons=("not fair",), mind="a-model")
+    found = settle([*OURS, CONTROL], rulings=[ruling])
+    assert running(found)["prop-control"] == "control"
+    assert "not fair" in found["prop-control"].reason
 
 
 def test_a_control_that_does_not_fit_stays_out() -> None:

@@ -28,11 +28,11 @@ def test_the_tightest_cap_counts():
 @pytest.mark.parametrize(
     ("caps", "spent", "says"),
     [
-        (Caps(tokens=1000), Spent(), "1000 tokens are used up"),
-        (Caps(tokens=5000), Spent(tokens=4000 - FEWEST_TOKENS + 1), "5000 tokens are used up"),
-        (Caps(usd=0.001), Spent(), "0.001 USD are used up"),
-        (Caps(usd=1), Spent(usd=1), "1 USD are used up"),
-        (Caps(seconds=10), Spent(seconds=9.5), "10 s are used up"),
+        (Caps(tokens=1000), Spent(), "1000 tokens have no room"),
+        (Caps(tokens=5000), Spent(tokens=4000 - FEWEST_TOKENS + 1), "5000 tokens have no room"),
+        (Caps(usd=0.001), Spent(), "0.001 USD have no room"),
+        (Caps(usd=1), Spent(usd=1), "1 USD have no room"),
+        (Caps(seconds=10), Spent(seconds=9.5), "10 s have no room"),
         (Caps(tokens=0), Spent(), "0 tokens"),
     ],
 )

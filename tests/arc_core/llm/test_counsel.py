@@ -135,7 +135,7 @@ def test_nothing_is_spent_after_the_cap(counsel, server, memory):
             ask(limited)
     asked = len(server.requests)
     for _ in range(3):
-        with pytest.raises(LlmFailed, match="used up"):
+        with pytest.raises(LlmFailed, match="have no room"):
             ask(limited)
     assert len(server.requests) == asked
     assert calls(memory)[-1].outcome == "over_budget"

@@ -217,7 +217,10 @@ def test_the_board_s_doubts_are_shown(memory, study, home):
     assert "**epochs 2:** critic suggests epochs 15" in report.markdown
     differ = "the critics differ: the first says revise (too short), the second approve (fine)"
     assert f"**epochs 2:** {differ}" in report.markdown
-    assert "cycles in a row without improvement 0, regressions in a row 0" in report.markdown
+    assert (
+        "cycles in a row without a new best value 0, with a worse one than the cycle before 0"
+        in report.markdown
+    )
 
 
 def test_what_was_asked_of_models_is_told_with_what_became_of_it(memory, study, home):

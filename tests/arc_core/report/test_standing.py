@@ -235,7 +235,7 @@ def call(outcome: str, model: str = "a-model", usd: float | None = 0.5, role: st
     return Call(role=role, model=model, outcome=outcome, tokens_in=100, tokens_out=20, cost_usd=usd)
 
 
-def test_a_models_card_counts_calls_cost_and_what_fell_back() -> None:
+def test_a_models_card_counts_calls_cost_and_what_was_no_use() -> None:
     calls = [
         call("answered"),
         call("invalid"),
@@ -250,18 +250,18 @@ def test_a_models_card_counts_calls_cost_and_what_fell_back() -> None:
     found = cards(tracks, calls)
     cells = found["architect", "a-model"].cells
     assert (cells["calls"], cells["tokens"], cells["cost, USD"]) == ("4", "480", "2.0000")
-    assert (cells["USD per improvement"], cells["fell back"]) == ("1.0000", "25 % of 4")
+    assert (cells["USD per improvement"], cells["no use"]) == ("1.0000", "50 % of 4")
     assert found["architect", "another"].cells["cost, USD"] == "not known"
     assert found["critic", "a-model"].cells["USD per improvement"] == "–"
-    assert found["critic", "a-model"].cells["fell back"] == "0 % of 1"
+    assert found["critic", "a-model"].cells["no use"] == "0 % of 1"
     assert found["architect", OFFLINE].cells["calls"] == "–"
 
 
 def test_what_was_never_counted_is_a_dash_and_no_nought() -> None:
     cells = cards([track(1)])["architect", OFFLINE].cells
-    assert [cells[name] for name in ("improved", "in forecast", "forecast error", "fell back")] == ["–"] * 4
+    assert [cells[name] for name in ("improved", "in forecast", "forecast error", "no use")] == ["–"] * 4
     asked_in_vain = cards([], [Call(role="critic", model="a-model", outcome="over_budget")])
-    assert asked_in_vain["critic", "a-model"].cells["fell back"] == "–"
+    assert asked_in_vain["critic", "a-model"].cells["no use"] == "–"
 
 
 def test_each_table_has_its_cards() -> None:
@@ -269,4 +269,4 @@ def test_each_table_has_its_cards() -> None:
     tables = {table.title: table for table in Standing(contest=contest(()), scorecards=made).tables}
     assert {row[0] for row in tables["Those who propose"].rows} == {"architect", "control"}
     assert {row[0] for row in tables["Those who judge"].rows} == {"supervisor"}
-    assert {row[0] for row in tables["Language models"].rows} == {"director"}
+    assert {row[0] for row in tables["Language models, in all cycles so far"].rows} == {"director"}
