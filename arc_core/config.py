@@ -66,7 +66,7 @@ def load_config(
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(
-            first["msg"],
+            first["msg"].removeprefix("Value error, "),
             where=".".join(map(str, first["loc"])),
             got=None
             if first["type"] == "missing" or isinstance(first["input"], dict)
