@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from arc_core.agents.board import BoardConfig
 from arc_core.data.source import DataConfig
@@ -68,13 +69,17 @@ def load_config(
         raise ConfigError(
             first["msg"].removeprefix("Value error, "),
             where=".".join(map(str, first["loc"])),
-            got=None
-            if first["type"] == "missing" or isinstance(first["input"], dict)
-            else repr(first["input"]),
+            got=_got(first),
             cure=_cure(first["loc"]),
         ) from None
     _check(config, settings)
     return _with_fewest_epochs(config, settings.min_epochs)
+
+
+def _got(fault: ErrorDetails) -> str | None:
+    """The value; not where there is none, nor a whole section, nor what may hold a password."""
+    whole = fault["type"] == "missing" or isinstance(fault["input"], dict)
+    return None if whole or fault["loc"][-1:] == ("base_url",) else repr(fault["input"])
 
 
 def _cure(place: tuple[int | str, ...]) -> str:
@@ -173,10 +178,16 @@ def _complete(tree: dict[str, Any], settings: Settings) -> None:
 
 
 def _override_roles(llm: dict[str, Any], roles: Mapping[str, Mapping[str, str]]) -> None:
-    """The machine's word on where models are: ARC_ROLES__CRITIC__BASE_URL=… is llm.roles.critic.base_url."""
+    """The machine's word on where models are: ARC_ROLES__CRITIC__BASE_URL=… is llm.roles.critic.base_url.
+
+    A tree that is no mapping there is left as it is: its check tells what is wrong with it.
+    """
     for role, fields in roles.items():
-        section = llm if role == "default" else llm.setdefault("roles", {})
-        section[role] = {**(section.get(role) or {}), **fields}
+        if role != "default" and llm.get("roles") is None:
+            llm["roles"] = {}
+        section = llm if role == "default" else llm["roles"]
+        if isinstance(section, dict) and isinstance(section.get(role) or {}, dict):
+            section[role] = {**(section.get(role) or {}), **fields}
 
 
 def _need_sections(tree: dict[str, Any]) -> None:

@@ -1,11 +1,13 @@
 """What belongs to the machine: paths, secrets, time-outs, GPUs. The science lives in `configs/`."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSettings
 
 from arc_core.errors import SettingsError
 
@@ -96,6 +98,13 @@ def load_settings(**overrides: Any) -> Settings:
     """Settings from the environment; SettingsError names the variable, its value and its range."""
     try:
         return Settings(**overrides)
+    except UnreadableSettings as error:  # JSON was expected
+        field = re.search(r'field "(\w+)"', str(error))
+        raise SettingsError(
+            "not readable as JSON",
+            where=f"ARC_{field[1].upper()}" if field else None,
+            cure="Change it in the environment or in .env; .env.example lists every variable.",
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(["ARC", *(str(part).upper() for part in first["loc"][:1])])

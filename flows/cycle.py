@@ -61,7 +61,7 @@ def arc(
 
 def hold(config: ArcConfig, deadline: float | None) -> CycleSummary:
     """A cycle from its opening to its close, which records how it ended."""
-    context = open_cycle(config)
+    context = open_cycle(config, deadline)
     try:
         with trainings_end_with_it():
             return run(context, deadline)

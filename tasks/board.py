@@ -1,6 +1,7 @@
 """The board's meeting. A step that the store already has for this cycle is read, not held again."""
 
 import time
+from dataclasses import replace
 
 from arc_core.agents.briefs import CheckBrief, DirectBrief, ProposeBrief, ReviewBrief, RuleBrief
 from arc_core.agents.control import blinded, draw_control
@@ -29,7 +30,8 @@ def direct(context: Context, history: History, taken: int) -> Directive:
     slots = board.experiments_per_cycle - taken
     control = slots >= 2 and board.control_arm != "off"
     parent, parent_id = context.parent
-    directive = context.board.direct(
+    seats = context.board if slots > 0 else replace(context.board, counsel=None)  # nothing to direct
+    directive = seats.direct(
         DirectBrief(
             history=history,
             metric=context.config.metric,

@@ -14,12 +14,14 @@ from arc_core.settings import get_settings
 
 
 class Context(Record):
-    """`scratch` is the copy of the store that a dry run works on."""
+    """`scratch` is the copy of the store that a dry run works on; after `models_until` (of time.time) no
+    language model is waited for."""
 
     config: ArcConfig
     study_id: str
     cycle: Cycle
     scratch: str | None = None
+    models_until: float | None = None
 
     @property
     def memory(self) -> Memory:
@@ -50,7 +52,7 @@ class Context(Record):
         """The models behind the roles; a dry run asks none."""
         if self.scratch is not None or not self.config.llm.has_models:
             return None
-        return Counsel(self.memory.calls, self.cycle.id, self.config.llm, get_settings())
+        return Counsel(self.memory.calls, self.cycle.id, self.config.llm, get_settings(), self.models_until)
 
     @property
     def board(self) -> Board:

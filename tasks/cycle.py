@@ -1,5 +1,6 @@
 """Opening and closing a cycle."""
 
+import time
 from pathlib import Path
 
 from arc_core.config import ArcConfig
@@ -11,17 +12,26 @@ from tasks.policy import arc_task
 
 
 @arc_task(name="open cycle")
-def open_cycle(config: ArcConfig, *, scratch_folder: Path | None = None) -> Context:
+def open_cycle(
+    config: ArcConfig, deadline: float | None = None, *, scratch_folder: Path | None = None
+) -> Context:
     """Check the data, freeze the split, and take up the unfinished cycle or begin the next.
 
-    With a scratch folder, all of it happens in a copy of the store that lies there.
+    With a scratch folder, all of it happens in a copy of the store that lies there. Of the time up to
+    `deadline`, the second half is the trainings': no language model is waited for longer.
     """
     settings = get_settings()
     scratch = _scratch_copy(scratch_folder) if scratch_folder else None
     memory = open_memory(scratch or settings.store_url)
     study = open_study(memory, config.data, config.task, config.metric, settings.home.resolve())
     cycle = memory.begin_cycle(study.id)
-    context = Context(config=config, study_id=study.id, cycle=cycle, scratch=scratch)
+    context = Context(
+        config=config,
+        study_id=study.id,
+        cycle=cycle,
+        scratch=scratch,
+        models_until=None if deadline is None else (time.time() + deadline) / 2,
+    )
     if context.counsel is not None:
         context.counsel.warm_up()
     return context

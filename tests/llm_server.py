@@ -3,6 +3,7 @@
 A model is named after the role it thinks for, so that each role can be given a fault of its own.
 """
 
+import gzip
 import json
 import re
 import socket
@@ -36,6 +37,7 @@ class ModelServer:
         self.faulty = 1_000_000
         self.trap = "http://127.0.0.1:9/v1"
         self.requests: list[tuple[str, Json]] = []
+        self.headers: list[dict[str, str]] = []
         self.closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -75,6 +77,7 @@ class ModelServer:
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 role = request["model"]
                 server.requests.append((role, request))
+                server.headers.append(dict(self.headers))
                 server.closing.wait(server.delay_s)
                 fault = (
                     server.faults.get(role, "correct") if len(server.requests) <= server.faulty else "correct"
@@ -236,6 +239,11 @@ def _invented(role: str, good: Json, request: Json) -> str:
     return json.dumps(_texts(good, text))
 
 
+def _escaped(text: str) -> str:
+    """The key as JSON may write it, too."""
+    return text.replace(KEY, "".join(f"\\u{ord(character):04x}" for character in KEY))
+
+
 WORDS: dict[str, Callable[[str, Json, Json], str]] = {
     "empty": lambda role, good, request: "",
     "not JSON": lambda role, good, request: "I would rather talk about the weather {today}.",
@@ -248,6 +256,7 @@ WORDS: dict[str, Callable[[str, Json, Json], str]] = {
     "1 MB of text": lambda role, good, request: json.dumps(good) + "x" * 1_000_000,
     "invented numbers": _invented,
     "echoes the key": lambda role, good, request: json.dumps(_texts(good, f"the key is {KEY} as you know")),
+    "escapes the key": lambda role, good, request: _escaped(json.dumps(_texts(good, f"it is {KEY} now"))),
     "nested deep": lambda role, good, request: '{"a":' * 50_000,
 }
 
@@ -255,7 +264,7 @@ WORDS: dict[str, Callable[[str, Json, Json], str]] = {
 # How it is said
 
 
-def _body(text: str) -> bytes:
+def _body(text: str, tokens: int = 100) -> bytes:
     message = {"role": "assistant", "content": text}
     return json.dumps(
         {
@@ -264,7 +273,7 @@ def _body(text: str) -> bytes:
             "created": 0,
             "model": "m",
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
+            "usage": {"prompt_tokens": tokens, "completion_tokens": 50, "total_tokens": 150},
         }
     ).encode()
 
@@ -329,6 +338,32 @@ def _redirected(handler: BaseHTTPRequestHandler, server: ModelServer, text: str)
     _send(handler, b"", 307, Location=f"{server.trap}/chat/completions")
 
 
+def _busy_since(handler: BaseHTTPRequestHandler, server: ModelServer, text: str) -> None:
+    _send(handler, b"{}", 429, Retry_After="Mon, 01 Jan 2024 00:00:00 -0000")
+
+
+def _refused(handler: BaseHTTPRequestHandler, server: ModelServer, text: str) -> None:
+    """With the key where a cut would fall into it."""
+    _send(handler, json.dumps({"error": {"message": "no " * 130 + KEY + " is no key"}}).encode(), 401)
+
+
+def _miscounted(handler: BaseHTTPRequestHandler, server: ModelServer, text: str) -> None:
+    _send(handler, _body(text, tokens=10**30))
+
+
+def _packed(handler: BaseHTTPRequestHandler, server: ModelServer, text: str) -> None:
+    _send(handler, gzip.compress(_body(" " * 50_000_000)), Content_Encoding="gzip")
+
+
+def _flooded(handler: BaseHTTPRequestHandler, server: ModelServer, text: str) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    while not server.closing.is_set():
+        handler.wfile.write(b"100000\r\n" + b" " * 0x100000 + b"\r\n")
+
+
 ANSWER_HOW: dict[str, Callable[[BaseHTTPRequestHandler, ModelServer, str], None]] = {
     "after the time-out": _late,
     "a byte a second": _drip,
@@ -337,6 +372,11 @@ ANSWER_HOW: dict[str, Callable[[BaseHTTPRequestHandler, ModelServer, str], None]
     "connection dropped": _dropped,
     "not UTF-8": _garbled,
     "redirect elsewhere": _redirected,
+    "429 since last year": _busy_since,
+    "401 with the key": _refused,
+    "tokens without end": _miscounted,
+    "zip bomb": _packed,
+    "flood": _flooded,
 }
 
 FAULTS = ("correct", *ANSWER_HOW, *WORDS)

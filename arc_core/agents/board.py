@@ -38,7 +38,7 @@ from arc_core.record import Record
 
 Autonomy = Literal["semi", "auto", "full", "off"]
 ControlArm = Literal["random", "tpe", "off"]
-Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 WEIGHTS: dict[Role, Weight] = {
     "historian": 1.0,
@@ -120,7 +120,8 @@ class Board:
         The models think at once; their proposals then come one proposer after the other.
         """
         roles = self.config.proposers
-        heard = consult_all(self.counsel, roles, partial(proposer.question, brief), ProposerSays)
+        counsel = self.counsel if brief.count else None
+        heard = consult_all(counsel, roles, partial(proposer.question, brief), ProposerSays)
         made: tuple[Proposal, ...] = ()
         for role in roles:
             made += self._proposals(role, _rest(brief, made, brief.count), heard[role])
@@ -141,7 +142,8 @@ class Board:
 
     def review(self, brief: ReviewBrief) -> Reviews:
         """Both critics' reviews, thought at once; each sees the brief only."""
-        heard = consult_all(self.counsel, CRITICS, partial(critic.question, brief), CriticSays)
+        counsel = self.counsel if critic.judged(brief.proposals) else None
+        heard = consult_all(counsel, CRITICS, partial(critic.question, brief), CriticSays)
         reviews: tuple[Review, ...] = ()
         for role in CRITICS:
             answer: Reviews = getattr(self, role).answer(brief)
@@ -153,7 +155,8 @@ class Board:
     def rule(self, brief: RuleBrief) -> Rulings:
         """The supervisor's rulings: the limits first, in code."""
         offline = self.supervisor.answer(brief)
-        said = consult(self.counsel, "supervisor", partial(supervisor.question, brief), SupervisorSays)
+        counsel = self.counsel if critic.judged(brief.proposals) else None
+        said = consult(counsel, "supervisor", partial(supervisor.question, brief), SupervisorSays)
         return offline if said is None else supervisor.rulings(said.answer, brief, offline, said.model)
 
 

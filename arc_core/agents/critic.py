@@ -4,6 +4,7 @@ from arc_core.agents.briefs import ReviewBrief, Reviews
 from arc_core.agents.distance import distance
 from arc_core.agents.draft import EXPLOIT_AXES
 from arc_core.agents.effects import differing, estimate_of
+from arc_core.agents.forbidden import failure_in_words
 from arc_core.agents.forecast import chance_of_gain
 from arc_core.experiments.board import Outcome, Proposal, Review, Risk, Role, Stance
 from arc_core.experiments.limits import Violation, violations
@@ -31,7 +32,7 @@ def _review(proposal: Proposal, brief: ReviewBrief, failed: list[Outcome]) -> Re
         return _over_limits(proposal, brief, grave)
     near = _nearest(proposal, brief, failed)
     if near is not None:
-        reason = f"lies close to {near.experiment_id}, which failed: {near.reason or 'no reason recorded'}"
+        reason = f"lies close to {near.experiment_id}, which failed: {failure_in_words(near.reason)}"
         return _written(proposal, "revise", 0.8, "high", (reason,), _retreat(proposal, brief, near))
     axes = len(proposal.changes)
     if brief.directive.mode == "exploit" and axes > EXPLOIT_AXES:

@@ -158,7 +158,8 @@ class Desk:
     def _worded(
         self, idea: Idea, category: Category, spec: ExperimentSpec, changes: Mapping[str, Value]
     ) -> Proposal:
-        steps = {path: pair for path, pair in differing(spec.flat(), self.flat).items() if path in changes}
+        flat = spec.flat()
+        steps = {path: pair for path, pair in differing(flat, self.flat).items() if path in changes}
         words = idea.words or self._words(steps)
         return Proposal(
             id=f"prop-{spec.id[:10]}",
@@ -168,7 +169,7 @@ class Desk:
             hypothesis=words.hypothesis,
             justification=words.justification,
             parent_id=self.brief.parent_id,
-            changes=dict(changes),
+            changes={path: flat.get(path, value) for path, value in changes.items()},  # 3 for "3"
             spec=spec,
             predicted=idea.predicted or forecast(self.evidence, self.brief.metric, self.parent_value, steps),
             rests_on=self._cited(idea, tuple(steps)),

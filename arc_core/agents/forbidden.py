@@ -50,6 +50,12 @@ def cause_of(reason: str) -> Cause | None:
     return next((cause for cause, said in SAID.items() if said.match(reason)), None)
 
 
+def failure_in_words(reason: str) -> str:
+    """Why a training failed, for texts that models may be shown: the reason itself may name a file."""
+    cause = cause_of(reason)
+    return cause.replace("_", " ") if cause else "not through its values"
+
+
 def learned(
     outcomes: Sequence[Outcome], space: SearchSpace, spared: Sequence[ExperimentSpec]
 ) -> tuple[ForbiddenRange, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from arc_core.agents import wording
 from arc_core.agents.briefs import RecallBrief
 from arc_core.agents.effects import Effect, Run, best_of, evidence_of, measured
+from arc_core.agents.forbidden import failure_in_words
 from arc_core.agents.watchdogs import watch
 from arc_core.experiments.board import History, Lesson, Outcome, Role, Trends
 from arc_core.experiments.metric import METRICS, Estimate
@@ -83,7 +84,7 @@ def _lessons(effects: Iterable[Effect], metric: str) -> tuple[Lesson, ...]:
 def _failures(failed: Iterable[Outcome]) -> tuple[Lesson, ...]:
     return tuple(
         Lesson(
-            text=f"{outcome.experiment_id} failed: {outcome.reason or 'no reason recorded'}",
+            text=f"{outcome.experiment_id} failed: {failure_in_words(outcome.reason)}",
             experiment_ids=(outcome.experiment_id,),
         )
         for outcome in failed

@@ -1,6 +1,7 @@
 """What a model wrote, read as the record it was asked for; nothing in it is run or used as a path."""
 
 import json
+from collections.abc import Callable
 from json import JSONDecodeError
 from typing import Any, TypeVar
 
@@ -21,14 +22,17 @@ class Unfit(Exception):
         self.text = text
 
 
-def parsed(text: str, kind: type[S]) -> S:
-    """The first JSON object in `text` that is a `kind`; Unfit names what is wrong with the first of all."""
+def parsed(text: str, kind: type[S], clean: Callable[[str], str] = str) -> S:
+    """The first JSON object in `text` that is a `kind`; Unfit names what is wrong with the first of all.
+
+    `clean` takes the secrets out of every string: one that was written with escapes shows only now.
+    """
     if not text.strip():
         raise Unfit("the answer is empty", text)
     if len(text) > LONGEST:
         raise Unfit(f"the answer has {len(text):,} characters, at most {LONGEST:,} are read", text)
     first: Unfit | None = None
-    for found in _objects(text):
+    for found in _objects(text, clean):
         try:
             return kind.model_validate(found)
         except ValidationError as error:
@@ -36,7 +40,7 @@ def parsed(text: str, kind: type[S]) -> S:
     raise first or Unfit("there is no JSON object in the answer", text)
 
 
-def _objects(text: str) -> list[dict[str, Any]]:
+def _objects(text: str, clean: Callable[[str], str]) -> list[dict[str, Any]]:
     """The JSON objects that stand in `text`, outermost only."""
     decoder = json.JSONDecoder(parse_constant=_refuse)
     found: list[dict[str, Any]] = []
@@ -45,11 +49,21 @@ def _objects(text: str) -> list[dict[str, Any]]:
         tries += 1
         try:
             value, end = decoder.raw_decode(text, place)
-            found.append(value)
+            found.append(_cleaned(value, clean))
         except (JSONDecodeError, RecursionError, ValueError):
             end = place + 1
         place = text.find("{", end)
     return found
+
+
+def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_cleaned(each, clean) for each in value]
+    if isinstance(value, dict):
+        return {clean(name): _cleaned(each, clean) for name, each in value.items()}
+    return value
 
 
 def _refuse(name: str) -> None:

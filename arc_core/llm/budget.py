@@ -14,9 +14,11 @@ FEWEST_S = 1.0
 class Caps(Record):
     """The most that may be spent; None: no cap."""
 
-    tokens: int | None = Field(None, ge=0, description="prompts and answers together")
-    usd: float | None = Field(None, ge=0)
-    seconds: float | None = Field(None, ge=0, description="of waiting for models, all calls added up")
+    tokens: int | None = Field(None, ge=0, strict=True, description="prompts and answers together")
+    usd: float | None = Field(None, ge=0, allow_inf_nan=False)
+    seconds: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="of waiting for models, all calls added up"
+    )
 
 
 class Price(Record):

@@ -15,7 +15,7 @@ from arc_core.experiments.calls import CallLedger
 from arc_core.llm import router
 from arc_core.llm.answer import Unfit, parsed
 from arc_core.llm.budget import Grant, OverBudget, Price, grant
-from arc_core.llm.redaction import Redaction
+from arc_core.llm.redaction import Redaction, unescaped
 from arc_core.llm.roles import LlmConfig, Model, RoleModel
 from arc_core.llm.router import LlmBusy, LlmFailed, LlmTimeout, Reply
 from arc_core.provenance.canonical import canonical_json, sha256_of_text
@@ -82,7 +82,16 @@ class _End:
 class Counsel:
     """The models of one cycle. Safe to ask from several threads."""
 
-    def __init__(self, calls: CallLedger, cycle_id: int, config: LlmConfig, settings: Settings) -> None:
+    def __init__(
+        self,
+        calls: CallLedger,
+        cycle_id: int,
+        config: LlmConfig,
+        settings: Settings,
+        until: float | None = None,
+    ) -> None:
+        """`until`: when (of time.time) the cycle has no more time for models."""
+        self._until = until
         self._calls, self._cycle_id, self._config, self._settings = calls, cycle_id, config, settings
         key = settings.llm_api_key
         self._redact = Redaction.of_environment(*([key.get_secret_value()] if key else []))
@@ -113,7 +122,7 @@ class Counsel:
                 return Said(self._from(model, role, rules, question, kind), model.name)
             except LlmFailed as failed:
                 slow = slow or isinstance(failed, LlmTimeout)
-                reasons.append(f"{model}: {failed}")
+                reasons.append(f"{model}: {self._redact(str(failed))[:LONGEST_REASON]}")
         raise (LlmTimeout if slow else LlmFailed)("; ".join(reasons))
 
     def go_offline(self, role: Role, reason: str) -> None:
@@ -135,7 +144,12 @@ class Counsel:
 
     def _from(self, model: Model, role: Role, rules: str, question: str, kind: type[S]) -> S:
         """One model's answer. The first that does not fit is shown to it again, with what is wrong."""
-        ask = _Ask(role, model, self._config.of(role), kind, time.monotonic() + self.timeout_s(role))
+        seconds = self.timeout_s(role)
+        if self._until is not None:
+            seconds = min(seconds, self._until - time.time())
+        if seconds <= 0:
+            raise LlmFailed("the cycle has no more time for models")
+        ask = _Ask(role, model, self._config.of(role), kind, time.monotonic() + seconds)
         messages = [
             {
                 "role": "system",
@@ -186,9 +200,9 @@ class Counsel:
                 timeout_s=call.seconds,
                 own_key=self._settings.llm_api_key,
             )
-            text = self._redact(reply.text)
+            text = self._redact(unescaped(reply.text))
             end = _End("invalid", "not read", text, reply)
-            answer = parsed(text, ask.kind)
+            answer = parsed(text, ask.kind, self._redact)
             end = replace(end, outcome="answered", reason="")
             return answer
         except LlmFailed as failed:
@@ -198,6 +212,9 @@ class Counsel:
         except Unfit as unfit:
             end = replace(end, reason=str(unfit))
             raise
+        except Exception as error:  # noqa: BLE001  # whatever a server sends, it must not end the cycle
+            end = _End("failed", self._redact(f"{type(error).__name__}: {error}"))
+            raise LlmFailed(end.reason) from None
         finally:
             self._calls.end(call_id, _ended(call, end, router.price(ask.model), time.monotonic() - began))
 

@@ -1,4 +1,4 @@
-"""A deadline that holds whatever the awaited code does: wait, drip, or block its thread."""
+"""What an answer may take: a deadline that holds whatever the awaited code does, and a size."""
 
 import asyncio
 import threading
@@ -9,6 +9,10 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 GRACE_S = 0.5  # for a cancelled call to close its connection
+
+
+class TooLong(Exception):
+    """The response is larger than any answer, or packed so that this can't be told."""
 
 
 class _Loop:

@@ -16,6 +16,19 @@ _SHAPES = re.compile(
 )
 
 
+_ESCAPED = re.compile(r"(?<!\\)\\(?:u00([2-7][0-9a-fA-F])|(/))")
+
+
+def unescaped(text: str) -> str:
+    """JSON with its needless escapes undone: a secret written as \\u0073\\u006b… would not be found."""
+
+    def plain(found: re.Match[str]) -> str:
+        character = found[2] or chr(int(found[1], 16))
+        return found[0] if character in '"\\\x7f' else character
+
+    return _ESCAPED.sub(plain, text)
+
+
 class Redaction:
     """Replaces known secrets wherever they stand, and what is shaped like one."""
 

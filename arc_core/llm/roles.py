@@ -1,7 +1,7 @@
 """Which model thinks for which role. The Hydra group `roles`; `ARC_ROLES__…` overrides it."""
 
-import re
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -23,10 +23,14 @@ THINKING: tuple[Role, ...] = (
 
 
 def _checked(url: str | None) -> str | None:
-    if url is not None and not re.match(r"https?://\S+$", url):
-        raise ValueError("a base_url starts with http:// or https://, such as http://127.0.0.1:8000/v1")
-    if url is not None and "@" in url.split("://", 1)[-1].split("/", 1)[0]:
-        raise ValueError("a base_url holds no user or password; give the key as ARC_LLM_API_KEY")
+    """ValueError where `url` is no server's address, or may hold a secret."""
+    if url is None:
+        return None
+    parts = urlsplit(url)  # ValueError for a broken one
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or " " in url:
+        raise ValueError("a base_url is a server's address, such as http://127.0.0.1:8000/v1")
+    if "@" in url or parts.query or parts.fragment:
+        raise ValueError("a base_url holds no user, password or query; give the key as ARC_LLM_API_KEY")
     return url
 
 
@@ -66,7 +70,9 @@ class RoleModel(Record):
     @field_validator("fallbacks", mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
-        return [{"name": each} if isinstance(each, str) else each for each in value or ()]
+        if not isinstance(value, list | tuple):
+            return () if value is None else value  # else it is told what it should be
+        return [{"name": each} if isinstance(each, str) else each for each in value]
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -115,7 +121,8 @@ class LlmConfig(Record):
         return tree | {
             "default": default,
             "roles": {
-                role: default | own[role] if isinstance(own.get(role), dict) else default for role in THINKING
+                role: default | own[role] if isinstance(own.get(role), dict) else own.get(role) or default
+                for role in THINKING
             },
         }
 

@@ -10,6 +10,7 @@ import os
 import re
 import warnings
 from collections.abc import Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from types import ModuleType
@@ -18,13 +19,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from arc_core.llm.budget import Price
-from arc_core.llm.deadline import within
+from arc_core.llm.deadline import TooLong, within
 from arc_core.llm.roles import Model, RoleModel
 from arc_core.record import Record
 
 Messages = Sequence[Mapping[str, str]]
 
 _NESTED = re.compile(r"\b(litellm\.)?[A-Z]\w*(Error|Exception)(: | - )")  # names of what was wrapped in what
+MOST_TOKENS = 10_000_000  # a server that counts more of them is not believed
 LOAD_S = 120.0  # seconds that loading litellm may take on a slow machine
 
 
@@ -150,13 +152,12 @@ async def _address(
     """Where to send it. One's own server gets a client that knows no proxy and no other key."""
     if model.base_url is None:
         return {"model": model.name}
-    import httpx
     from openai import AsyncOpenAI
 
+    from arc_core.llm import wire
+
     key = own_key.get_secret_value() if own_key else "none"
-    http = await stack.enter_async_context(
-        httpx.AsyncClient(trust_env=False, timeout=timeout_s, transport=transport)
-    )
+    http = await stack.enter_async_context(wire.client(timeout_s, transport))
     client = AsyncOpenAI(base_url=model.base_url, api_key=key, http_client=http, max_retries=0)
     return {
         "model": model.name.removeprefix("openai/"),
@@ -188,13 +189,15 @@ def _read(reply: Any) -> Reply:
 
 def _count(usage: Any, name: str) -> int | None:
     found = getattr(usage, name, None)
-    return found if isinstance(found, int) and found > 0 else None
+    return found if isinstance(found, int) and 0 < found <= MOST_TOKENS else None
 
 
 def _meant(error: Exception) -> LlmFailed:
     """What an error of litellm or of the client below it comes to."""
-    words = f"{type(error).__name__}: {_NESTED.sub('', str(error))}"[:500]
+    words = f"{type(error).__name__}: {_NESTED.sub('', str(error))}"
     chain = [error, error.__cause__, error.__context__]
+    if (refused := _too_long(error)) is not None:
+        return LlmFailed(str(refused))
     if any("Timeout" in type(each).__name__ for each in chain):  # some providers call it a lost connection
         return LlmTimeout(words)
     status = getattr(error, "status_code", None)
@@ -202,6 +205,15 @@ def _meant(error: Exception) -> LlmFailed:
     if lost or (isinstance(status, int) and (status in (408, 409, 429) or status >= 500)):
         return LlmBusy(words, _retry_after(error), may_be_billed=lost)
     return LlmFailed(words)
+
+
+def _too_long(error: BaseException | None) -> TooLong | None:
+    """What the wire refused, below all that has wrapped it."""
+    for _ in range(10):
+        if error is None or isinstance(error, TooLong):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _retry_after(error: Exception) -> float | None:
@@ -214,10 +226,10 @@ def _retry_after(error: Exception) -> float | None:
         return None
     with contextlib.suppress(ValueError):
         return max(0.0, float(value))
-    with contextlib.suppress(ValueError):
-        from datetime import UTC, datetime
-
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        when = parsedate_to_datetime(value)
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)  # "-0000" comes without one
+        return max(0.0, (when - datetime.now(UTC)).total_seconds())
     return None
 
 

@@ -10,7 +10,8 @@ SLOW = ("after the time-out", "a byte a second")
 UNUSABLE = {
     **dict.fromkeys(SLOW, "offline (timeout)"),
     **dict.fromkeys(("429 Retry-After", "500", "connection dropped", "not UTF-8"), "offline (failed)"),
-    "redirect elsewhere": "offline (failed)",
+    **dict.fromkeys(("redirect elsewhere", "429 since last year", "401 with the key"), "offline (failed)"),
+    **dict.fromkeys(("zip bomb", "flood"), "offline (failed)"),
     **dict.fromkeys(
         ("empty", "not JSON", "wrong schema", "1 MB of text", "nested deep"), "offline (invalid)"
     ),
@@ -26,7 +27,7 @@ def test_the_meeting_ends_and_decides_safely(arc_home, monkeypatch, fault):
     outcomes = {cell.outcome for cell in found.values()}
     if fault in UNUSABLE:
         assert outcomes == {UNUSABLE[fault]}
-    if fault in ("correct", "JSON in prose"):
+    if fault in ("correct", "JSON in prose", "tokens without end"):
         assert outcomes == {"answered"}
     if fault == "invented numbers":
         assert found["historian"].outcome == "answered, 2 dropped"

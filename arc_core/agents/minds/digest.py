@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from arc_core.agents.effects import Evidence, differing
+from arc_core.agents.forbidden import failure_in_words
 from arc_core.experiments.board import Directive, History, Outcome, Proposal, Review
 from arc_core.experiments.metric import METRICS, Estimate
 from arc_core.experiments.space import Choice, SearchSpace
@@ -74,7 +75,10 @@ def statistics(outcomes: Sequence[Outcome], metric: str) -> tuple[Section, ...]:
         ("All experiments", [f"{len(outcomes)}: {', '.join(f'{n} {kind}' for kind, n in ended.items())}"]),
         ("Gains by axis, better is +", axes),
         ("Largest effects, better is +", effects),
-        ("Latest failures", [f"{each.experiment_id}: {_text(each.reason)}" for each in failed[-10:]]),
+        (
+            "Latest failures",
+            [f"{each.experiment_id}: {failure_in_words(each.reason)}" for each in failed[-10:]],
+        ),
     )
 
 
@@ -144,7 +148,9 @@ def _experiment(outcome: Outcome, parent: Mapping[str, Value]) -> str:
     )
     found = outcome.result.metrics if outcome.result is not None else {}
     measured = ", ".join(f"{name} {_estimate(estimate)}" for name, estimate in found.items())
-    ended = measured or f"{outcome.status} {_text(outcome.reason)}".strip()
+    ended = measured or outcome.status
+    if outcome.status == "failed":
+        ended = f"failed, {failure_in_words(outcome.reason)}"
     return f"{outcome.experiment_id}, cycle {outcome.cycle}: {ended}; {steps}"
 
 

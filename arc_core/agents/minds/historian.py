@@ -11,8 +11,8 @@ from arc_core.agents.minds import digest
 from arc_core.agents.minds.answers import HistorianSays, LessonSaid
 from arc_core.experiments.board import DroppedLesson, History, Lesson, Outcome, Recollection
 
-# A number, but not a part of an id, a version or a path.
-NUMBER = re.compile(r"(?<![\w.\-])[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w]|\.\d)")
+NUMBER = re.compile(r"[-+]?\.?\d[\d.]*(?:[eE][-+]?\d+)?")
+"""A number, whatever it is glued to."""
 
 
 def question(brief: RecallBrief, history: History, tokens: int) -> str:
@@ -48,11 +48,22 @@ def _fault(lesson: LessonSaid, known: Mapping[str, Outcome]) -> str | None:
     if strangers or named:
         return f"no experiment of this study, or not cited: {', '.join([*strangers, *sorted(named)][:3])}"
     cited = [known[each] for each in dict.fromkeys(lesson.experiment_ids)]
+    if any(character.isnumeric() and character not in "0123456789" for character in lesson.text):
+        return "it writes numbers in signs that can't be checked"
     facts = _facts(cited)
-    for written in NUMBER.findall(lesson.text):
+    for found in NUMBER.findall(_without_names(lesson.text, cited)):
+        written = found.rstrip(".")
         if not _matches(written, facts, len(cited)):
             return f"{written} is not a number of {', '.join(each.experiment_id for each in cited[:3])}"
     return None
+
+
+def _without_names(text: str, cited: Sequence[Outcome]) -> str:
+    """The text without what holds digits and is no number: experiments, and the cited specs' own words."""
+    words = {word for each in cited for word in each.spec.flat().values() if isinstance(word, str)}
+    for word in sorted(words, key=len, reverse=True):
+        text = text.replace(word, " ")
+    return re.sub(r"\bexp-[0-9a-z]+", " ", text)
 
 
 def _facts(cited: Sequence[Outcome]) -> list[float]:
@@ -72,7 +83,12 @@ def _facts(cited: Sequence[Outcome]) -> list[float]:
 
 def _matches(written: str, facts: Iterable[float], cited: int) -> bool:
     """Whether a fact rounds to the digits that are written; counts of the cited experiments are facts too."""
-    value = float(written)
+    try:
+        value = float(written)
+    except ValueError:  # such as 1.2.3
+        return False
+    if not math.isfinite(value):
+        return False
     if "." not in written and "e" not in written.lower() and 0 <= value <= cited:
         return True
     grain = _grain(written)

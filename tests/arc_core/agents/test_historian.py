@@ -10,7 +10,13 @@ OUTCOMES = (
     outcome(0, BASELINE, 0.800, cycle=1),
     outcome(1, SPACE.apply(BASELINE, {"loss.name": "focal"}), 0.780, cycle=1),
     outcome(2, LARGER, 0.850, cycle=1),
-    outcome(3, LARGER.changed({"optimiser.lr": 0.01}), None, cycle=2, reason="loss is NaN at epoch 2"),
+    outcome(
+        3,
+        LARGER.changed({"optimiser.lr": 0.01}),
+        None,
+        cycle=2,
+        reason="the training diverged: nan",
+    ),
     outcome(4, LARGER.changed({"epochs": 30}), 0.840, cycle=2),
     outcome(5, LARGER.changed({"epochs": 10, "batch_size": 4}), 0.830, cycle=3),
 )
@@ -40,7 +46,7 @@ def test_lessons_say_what_changed_and_which_experiments_show_it() -> None:
     )
     assert lessons[gained] == ("exp-002", "exp-000")
     assert lessons[lost] == ("exp-001", "exp-000")
-    assert lessons["exp-003 failed: loss is NaN at epoch 2"] == ("exp-003",)
+    assert lessons["exp-003 failed: diverged"] == ("exp-003",)
 
 
 def test_a_later_cycle_is_compared_with_the_best_before_it() -> None:
@@ -69,7 +75,7 @@ def test_nothing_tried_and_nothing_finished() -> None:
     assert recall(()).best == {}
     failed = recall((outcome(0, BASELINE, None),))
     assert failed.best_by_cycle == ()
-    assert failed.lessons[0].text == "exp-000 failed: no reason recorded"
+    assert failed.lessons[0].text == "exp-000 failed: not through its values"
 
 
 def test_a_value_that_is_no_number_is_never_the_best() -> None:

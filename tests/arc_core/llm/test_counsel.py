@@ -169,8 +169,9 @@ def test_a_process_that_dies_leaves_its_grant_set_aside(counsel, memory, monkeyp
     assert call.tokens_out == 2048
 
 
-def test_a_secret_is_in_no_prompt_and_no_answer(counsel, server, memory, tmp_path):
-    server.faults = {"director": "echoes the key"}
+@pytest.mark.parametrize("fault", ["echoes the key", "escapes the key"])
+def test_a_secret_is_in_no_prompt_and_no_answer(counsel, server, memory, tmp_path, fault):
+    server.faults = {"director": fault}
     said = counsel().ask("director", f"the rules, and {KEY}", f"Bearer {KEY}", Objective)
     assert "[secret removed]" in said.answer.objective
     assert KEY not in str(server.requests)
@@ -184,3 +185,29 @@ def test_a_server_of_ones_own_needs_no_key(server, trap, memory):
     config = LlmConfig.model_validate({"default": {"model": "director", "base_url": server.url}})
     settings = load_settings(_env_file=None)
     assert ask(Counsel(memory.calls, memory.begin_cycle(STUDY.id).id, config, settings)).answer.mode
+
+
+def test_a_secret_is_not_kept_in_part_either(counsel, server, memory):
+    server.faults = {"director": "401 with the key"}
+    with pytest.raises(LlmFailed) as failed:
+        ask(counsel())
+    (call,) = calls(memory)
+    assert KEY[:8] not in call.reason + str(failed.value)
+    assert "no no no" in call.reason
+
+
+def test_a_server_that_miscounts_is_not_believed(counsel, server, memory):
+    server.faults = {"director": "tokens without end"}
+    assert ask(counsel()).answer.mode
+    (call,) = calls(memory)
+    assert 0 < call.tokens_in < 10_000
+
+
+def test_when_the_cycles_time_for_models_is_over_none_is_asked(server, memory):
+    memory.register_study(STUDY)
+    config = LlmConfig.model_validate({"default": {"model": "director", "base_url": server.url}})
+    late = Counsel(memory.calls, memory.begin_cycle(STUDY.id).id, config, load_settings(_env_file=None), 1.0)
+    with pytest.raises(LlmFailed, match="no more time") as failed:
+        ask(late)
+    assert not isinstance(failed.value, TimeoutError)  # which would be tried again
+    assert server.requests == []

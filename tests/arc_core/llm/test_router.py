@@ -86,6 +86,24 @@ def test_what_is_no_answer_fails(server, trap, fault):
     assert not isinstance(failed.value, LlmTimeout)
 
 
+@pytest.mark.parametrize(("fault", "why"), [("flood", "more than"), ("zip bomb", "packed")])
+def test_no_answer_fills_the_memory(server, trap, fault, why):
+    server.faults = {"director": fault}
+    with pytest.raises(LlmFailed, match=why) as failed:
+        complete(server)
+    assert not isinstance(failed.value, LlmBusy)
+
+
+def test_no_other_services_headers_go_to_ones_own_server(server, trap, monkeypatch):
+    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, "hidden")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: hidden")
+    complete(server)
+    (headers,) = server.headers
+    assert "hidden" not in headers.values()
+    assert headers["authorization"] == f"Bearer {KEY}"
+
+
 def test_nobody_there_is_worth_another_try(server, trap):
     server.close()
     with pytest.raises(LlmBusy):
@@ -97,6 +115,19 @@ def test_the_key_goes_to_the_server_and_into_no_error(server, trap):
     with pytest.raises(LlmFailed) as failed:
         complete(server)
     assert KEY not in str(failed.value)
+
+
+LONG_AGO = "Mon, 01 Jan 2024 00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("3", 3.0), (f"{LONG_AGO} -0000", 0.0), (f"{LONG_AGO} GMT", 0.0), ("soon", None)],
+)
+def test_retry_after_is_seconds_or_a_date(header, seconds):
+    error = Exception()
+    error.litellm_response_headers = {"retry-after": header}
+    assert router._retry_after(error) == seconds
 
 
 def test_prices_are_litellms_and_nothing_on_ones_own_server(server):

@@ -54,6 +54,17 @@ def test_what_is_left_out_is_said():
     assert text.startswith("## Long\nline 0\n")
 
 
+def test_what_a_training_said_as_it_failed_is_shown_to_no_model():
+    """It may name a file, and a file a patient."""
+    said = "DatasetError: /data/images/SMITH_John_1950.png has changed since"
+    failed = outcome(1, BASELINE.changed({"epochs": 30}), None, reason=said)
+    brief = RecallBrief(metric="mean_dice", outcomes=(failed,), parent=BASELINE)
+    text = question(brief, MIND.answer(brief), ROOM)
+    assert "SMITH" not in text
+    assert "/data" not in text
+    assert f"{failed.experiment_id} failed: not through its values" in text
+
+
 def test_text_of_other_minds_is_one_line_and_cut():
     _, past = history(20)
     failed = [line for section in digest.past(past, "mean_dice", BASELINE) for line in section[1]]

@@ -49,6 +49,12 @@ def test_what_the_store_has_is_kept(text, ids):
         ("A gain of 0.3", [FIRST, SECOND]),
         ("5 of 7 experiments improved", [FIRST, SECOND]),
         ("A rate of 4e-4 did well", [SECOND]),
+        ("It reached .98765", [SECOND]),
+        ("Dice-0.98765", [SECOND]),
+        ("0.98765x better than v0.98765_", [SECOND]),
+        ("\u2079\u2079 % of all", [SECOND]),
+        ("It is 1e400 times better", [SECOND]),
+        ("Version 1.2.3 is better", [SECOND]),
         ("Nobody knows this one", ["exp-unknown"]),
         ("One is known, one is not", [FIRST, "exp-unknown"]),
         ("As exp-0000000000 has shown", [FIRST]),  # named, not cited, not known
