@@ -1,6 +1,6 @@
 """Which model thinks for which role. The Hydra group `roles`; `ARC_ROLES__…` overrides it."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -9,16 +9,7 @@ from arc_core.experiments.board import Role
 from arc_core.llm.budget import Caps
 from arc_core.record import Record
 
-THINKING: tuple[Role, ...] = (
-    "historian",
-    "director",
-    "architect",
-    "explorer",
-    "parameter_scientist",
-    "critic",
-    "critic_secondary",
-    "supervisor",
-)
+THINKING: tuple[Role, ...] = tuple(role for role in get_args(Role) if role != "executor")
 """The roles that a model can think for; the executor's check is code."""
 
 

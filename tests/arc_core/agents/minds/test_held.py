@@ -1,8 +1,11 @@
 """What models say is held to limits, space and store: never softer than the rules, never outside them."""
 
+from dataclasses import replace
+
 import pytest
 
 from arc_core.agents import critic, director, supervisor
+from arc_core.agents.board import BoardConfig, offline_board
 from arc_core.agents.briefs import DirectBrief, ReviewBrief, RuleBrief
 from arc_core.agents.minds import critic as critic_mind
 from arc_core.agents.minds import director as director_mind
@@ -201,3 +204,27 @@ def test_a_model_that_forgets_a_proposal_leaves_it_to_the_rules():
     said = SupervisorSays(rulings=[{"proposal_id": "prop-unknown", "decision": "approve", "reasons": ["x"]}])
     offline = supervisor.MIND.answer(asked)
     assert supervisor_mind.rulings(said, asked, offline, "a model") == offline
+
+
+# Nothing to say
+
+
+class Unasked:
+    """Counsel that has a model for every role and may not ask it."""
+
+    def has_model(self, role):
+        return True
+
+    def room(self, role, rules, kind):
+        raise AssertionError(f"{role} was asked about nothing")
+
+
+def test_no_model_is_asked_about_nothing():
+    """Where every place goes to what is left from before, and of the baseline, which is owed a run."""
+    board = replace(offline_board(BoardConfig()), counsel=Unasked())
+    asked = brief(PAST, count=0)
+    assert board.propose(asked) == ()
+    given = {"proposals": (BASE,), "metric": "mean_dice", "parent": BASELINE, "losses": LOSSES}
+    more = {"history": recall(PAST), "directive": asked.directive, "space": SPACE}
+    assert len(board.review(ReviewBrief(**given, **more)).reviews) == 2
+    assert len(board.rule(RuleBrief(**given, reviews=())).rulings) == 1
