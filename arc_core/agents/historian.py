@@ -45,8 +45,9 @@ def _best(outcomes: Iterable[Outcome]) -> dict[str, Estimate]:
     best: dict[str, Estimate] = {}
     for outcome in outcomes:
         for name, found in outcome.result.metrics.items() if outcome.result is not None else ():
-            known = name in METRICS and math.isfinite(found.value)
-            if known and (name not in best or METRICS[name].is_better(found.value, best[name].value)):
+            if name in best and not METRICS[name].is_better(found.value, best[name].value):
+                continue  # so it is with nearly all of them
+            if name in METRICS and math.isfinite(found.value):
                 best[name] = found
     return best
 

@@ -51,8 +51,8 @@ class Archive:
         )
         with self._database.read() as db, _spared():
             new = tuple(map(_outcome, db.execute(query).all()))
-        if len(new) >= MANY:
-            gc.freeze()  # they live as long as the process
+            if len(new) >= MANY:
+                gc.freeze()  # they live as long as the process, and need not be gone through even once
         self._ended[study_id] = known + tuple(takewhile(lambda outcome: outcome.has_ended, new))
         return known + new
 
