@@ -19,7 +19,8 @@ from arc_core.gate.verdict import GateConfig
 from arc_core.llm.roles import LlmConfig, RoleModel
 from arc_core.record import Record
 from arc_core.settings import Settings, get_settings
-from arc_core.training.plan import CRITICAL, LaunchConfig, check_size, check_spec, largest_divisor
+from arc_core.training.launch import LaunchConfig
+from arc_core.training.plan import CRITICAL, check_size, check_spec, largest_divisor
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 

@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from arc_core.training.plan import LaunchConfig
+from arc_core.training.launch import LaunchConfig
 from tasks.train import train_here
 
 

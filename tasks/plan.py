@@ -26,8 +26,8 @@ def plan(context: Context) -> CycleSummary:
         if gpu_index is not None:
             running.append((gpu_index, spec))  # the next one is planned beside it
         compiled = plan_of(spec, study, experiment.id, settings, launch, gpu_index)
-        needed = memory_mib(spec, micro_batch=compiled.micro_batch, device=compiled.device)
-        if compiled.device == "cpu":
+        needed = memory_mib(spec, micro_batch=compiled.training.micro_batch, device=compiled.system.device)
+        if compiled.system.device == "cpu":
             needed += cached_mib(spec, len(compiled.dataset.cases))
         return PlannedRow(
             experiment_id=experiment.id,

@@ -19,7 +19,7 @@ from arc_core.experiments.memory import open_memory
 from arc_core.experiments.study import Experiment
 from arc_core.settings import get_settings
 from arc_core.training.job import run_experiment
-from arc_core.training.plan import LaunchConfig
+from arc_core.training.launch import LaunchConfig
 from tasks.context import Context
 from tasks.policy import arc_task
 from tasks.progress import Progress

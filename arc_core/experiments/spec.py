@@ -68,6 +68,7 @@ class ExperimentSpec(Record):
     augmentation: Augmentation = Augmentation()
     optimiser: Optimiser
     schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
+    gradient_clip: Real = Field(0.0, ge=0, description="largest norm of a step's gradient; 0: not clipped")
     epochs: int = Field(ge=1, le=1000)
     batch_size: int = Field(ge=1, le=1024)
     seed: int = Field(0, ge=0, lt=2**31)

@@ -13,8 +13,8 @@ from arc_core.experiments.study import Study, experiment_id
 from arc_core.settings import Settings
 from arc_core.training.cost import cost_of, memory_mib
 from arc_core.training.job import pace_of, past_results, pick_gpu, plan_of
+from arc_core.training.launch import LaunchConfig
 from arc_core.training.pace import Pace
-from arc_core.training.plan import LaunchConfig
 
 
 def compile_proposals(
@@ -60,6 +60,6 @@ def _compiled(
     return Compiled(
         proposal_id=proposal.id,
         parameters=cost_of(spec).parameters,
-        memory_mib=memory_mib(spec, micro_batch=plan.micro_batch, device=plan.device),
+        memory_mib=memory_mib(spec, micro_batch=plan.training.micro_batch, device=plan.system.device),
         seconds=seconds,
     )

@@ -54,7 +54,7 @@ def train_fold(
 
     module, held_out = _fit(plan, fold, frames, remember)
     _save_model(folder / MODEL, module.network)
-    logits = predict_logits(module, frames.images[held_out], plan.micro_batch)
+    logits = predict_logits(module, frames.images[held_out], plan.training.micro_batch)
     if not torch.isfinite(logits).all():
         raise ExperimentFailed(f"the network of fold {fold} predicts values that are not finite")
     _write_predictions(plan, folder, [frames.cases[i].image_id for i in held_out.tolist()], frames, logits)
@@ -63,7 +63,7 @@ def train_fold(
     done = FoldDone(
         fold=fold,
         key=fold_key(plan),
-        device=plan.device,
+        device=plan.system.device,
         startup_s=startup_s,
         train_s=module.train_s,
         total_s=time.perf_counter() - started,
@@ -84,24 +84,28 @@ def _fit(
     torch.manual_seed(seeds[0])
     held_out = frames.positions(plan.split.held_out(fold))
     training = EpochBatches(
-        frames, frames.positions(plan.split.training(fold)), plan.spec.batch_size, plan.accumulate, seeds[1]
+        frames,
+        frames.positions(plan.split.training(fold)),
+        plan.training.batch_size,
+        plan.training.accumulate,
+        seeds[1],
     )
     module = FoldModule(
         plan.spec,
         fold=fold,
         training=training,
         held_out=held_out,
-        micro_batch=plan.micro_batch,
+        micro_batch=plan.training.micro_batch,
         seed=seeds[2],
         on_epoch=on_epoch,
     )
     trainer = Trainer(
-        accelerator="gpu" if plan.device == "cuda" else "cpu",
+        accelerator="gpu" if plan.system.device == "cuda" else "cpu",
         devices=1,
         max_epochs=plan.spec.epochs,
         accumulate_grad_batches=training.accumulate,
         # Some CUDA kernels (bilinear upsampling backwards) have no repeatable form; the log names them.
-        deterministic="warn" if plan.device == "cuda" else True,
+        deterministic="warn" if plan.system.device == "cuda" else True,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -144,7 +148,7 @@ def _write_predictions(
 
 
 def _peak_memory_mib(plan: TrainingPlan) -> float:
-    if plan.device == "cuda":
+    if plan.system.device == "cuda":
         return torch.cuda.max_memory_reserved() / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB

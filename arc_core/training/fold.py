@@ -40,13 +40,15 @@ class FoldDone(Record):
 
 
 def fold_key(plan: TrainingPlan) -> str:
-    """Equal for plans whose folds may stand for each other."""
+    """Equal for plans whose folds, and checkpoints, may stand for each other."""
     return sha256_of(
         {
             "spec": plan.spec.id,
             "dataset": plan.dataset.sha256,
             "assignment": dict(plan.split.assignment),
-            "micro_batch": plan.micro_batch,
+            "training": plan.training.model_dump(exclude={"checkpoint_every_s"}),
+            "deepspeed": None if plan.deepspeed is None else plan.deepspeed.model_dump(),
+            "device": plan.system.device,
         }
     )
 

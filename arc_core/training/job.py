@@ -18,8 +18,9 @@ from arc_core.gpu.inventory import read_inventory
 from arc_core.settings import Settings
 from arc_core.training.cost import memory_mib
 from arc_core.training.evaluator import evaluate
+from arc_core.training.launch import LaunchConfig
 from arc_core.training.pace import Pace, Past, measured_pace
-from arc_core.training.plan import LaunchConfig, TrainingPlan, compile_plan, largest_divisor
+from arc_core.training.plan import TrainingPlan, compile_plan, largest_divisor
 from arc_core.training.process import Event, run_worker
 
 TURN_POLL_S = 1.0
@@ -114,7 +115,7 @@ def plan_of(
         run_dir=settings.runs / experiment_id,
         launch=launch,
         batch_size_per_gpu=settings.batch_size_per_gpu,
-        gpu_index=gpu_index,
+        gpu_ids=() if gpu_index is None else (gpu_index,),
         forbidden=forbidden,
     )
 

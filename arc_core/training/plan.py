@@ -1,6 +1,7 @@
-"""The training plan: an approved spec made ready to run on one device. Pure, and loads no torch."""
+"""The training plan: an approved spec made ready to run on its devices. Pure, and loads no torch."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,23 +21,42 @@ from arc_core.experiments.spec import ExperimentSpec
 from arc_core.record import Record
 from arc_core.training import catalogue
 from arc_core.training.cost import cost_of, memory_mib
+from arc_core.training.launch import DeepSpeed, LaunchConfig, Precision, scaled_lr
 
 CRITICAL: frozenset[Severity] = frozenset({"critical"})
 Device = Literal["cpu", "cuda"]
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
 
-class LaunchConfig(Record):
-    """How approved experiments are started."""
+class Training(Record):
+    """What one process of the training is told."""
 
-    dispatcher: Literal["local", "pool"] = Field("local", description="child processes, or Prefect's pool")
-    cpu_threads: int = Field(
-        1, ge=1, le=64, description="threads of one worker; fixed, so that results don't depend on cores"
-    )
-    job_timeout_s: int | None = Field(None, ge=1, description="longest one experiment may train")
+    batch_size: int = Field(ge=1, description="images per optimiser step, over all devices")
+    micro_batch: int = Field(ge=1, description="images put on one device at once")
+    accumulate: int = Field(ge=1, description="micro-batches per device and optimiser step")
+    epochs: int = Field(ge=1)
+    lr: float = Field(gt=0, description="the highest of the schedule, scaled for the devices")
+    devices: int = Field(1, ge=1)
+    strategy: Literal["ddp", "deepspeed"] | None = None
+    precision: Precision = "auto"
+    channels_last: bool | None = None
+    compile: bool = False
+    gradient_clip: float = Field(0.0, ge=0)
+    checkpoint_every_s: float = Field(30.0, ge=0)
+
+
+class System(Record):
+    """The part of the machine that the training is given."""
+
+    device: Device
+    gpu_ids: tuple[int, ...] = ()
+    num_gpus: int = Field(0, ge=0)
+    cpu_threads: int = Field(1, ge=1)
+    job_timeout_s: int | None = None
 
 
 class TrainingPlan(Record):
-    """All a worker needs: what to train, on which cases, where, and with which device."""
+    """The full configuration of one training: what, on which cases, where, and with which device."""
 
     experiment_id: str
     study_id: str
@@ -44,12 +64,9 @@ class TrainingPlan(Record):
     dataset: Dataset
     split: Split
     run_dir: str = Field(description="absolute path of the experiment's own folder")
-    device: Device
-    gpu_index: int | None = Field(None, ge=0)
-    micro_batch: int = Field(ge=1, description="images put on the device at once")
-    accumulate: int = Field(ge=1, description="micro-batches per optimiser step")
-    cpu_threads: int = Field(ge=1)
-    job_timeout_s: int | None = None
+    training: Training
+    system: System
+    deepspeed: DeepSpeed | None = None
 
     @property
     def path(self) -> Path:
@@ -60,14 +77,15 @@ class TrainingPlan(Record):
         return Path(self.run_dir) / f"fold-{fold}"
 
     def arguments(self) -> list[str]:
-        """The worker's command line."""
+        """The command line of each of the training's processes."""
         return [sys.executable, "-m", "arc_core.training.worker", str(self.path)]
 
-    def environment(self) -> dict[str, str]:
-        """What the worker's environment adds: its one GPU, its threads, and what makes it repeatable."""
-        threads = str(self.cpu_threads)
+    def environment(self, rank: int = 0) -> dict[str, str]:
+        """What the environment of process `rank` adds: its GPUs, its place, and what makes it repeatable."""
+        threads = str(self.system.cpu_threads)
         return {
-            "CUDA_VISIBLE_DEVICES": "" if self.gpu_index is None else str(self.gpu_index),
+            # The GPUs are chosen here; within the process they are numbered from 0, as DeepSpeed demands.
+            "CUDA_VISIBLE_DEVICES": ",".join(map(str, self.system.gpu_ids)),
             # NVML and CUDA may number the GPUs differently unless told to follow the bus.
             "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
             "OMP_NUM_THREADS": threads,
@@ -76,6 +94,18 @@ class TrainingPlan(Record):
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
             "PYTHONHASHSEED": "0",
             "PYTHONUNBUFFERED": "1",
+        } | (self._place(rank) if self.training.strategy else {})
+
+    def _place(self, rank: int) -> dict[str, str]:
+        """The process's place among the others, as torch's launchers name it. All are on one machine."""
+        return {
+            "RANK": str(rank),
+            "LOCAL_RANK": str(rank),
+            "NODE_RANK": "0",
+            "WORLD_SIZE": str(self.training.devices),
+            "GLOO_SOCKET_IFNAME": LOOPBACK,
+            "NCCL_SOCKET_IFNAME": LOOPBACK,
+            "DS_ACCELERATOR": self.system.device,
         }
 
 
@@ -89,14 +119,21 @@ def compile_plan(
     run_dir: Path,
     launch: LaunchConfig,
     batch_size_per_gpu: int,
-    gpu_index: int | None,
+    gpu_ids: Sequence[int] = (),
+    enable_deepspeed: bool | None = None,
     forbidden: tuple[ForbiddenRange, ...] = (),
 ) -> TrainingPlan:
-    """The plan that trains `spec`; SpecError when it breaks a critical limit or is too large."""
+    """The plan that trains `spec` on the GPUs `gpu_ids`, or without any in `launch.devices` CPU processes.
+
+    The spec's batch is that of one device, so a step takes as many times more images as there are devices.
+    `enable_deepspeed`: None leaves it to `launch`. SpecError when the spec breaks a critical limit or is
+    too large.
+    """
     check_spec(spec, forbidden)
     micro_batch = largest_divisor(spec.batch_size, batch_size_per_gpu)
-    device: Device = "cpu" if gpu_index is None else "cuda"
     check_size(spec, micro_batch)
+    devices = len(gpu_ids) or launch.devices
+    deepspeed = launch.enable_deepspeed if enable_deepspeed is None else enable_deepspeed
     return TrainingPlan(
         experiment_id=experiment_id,
         study_id=study_id,
@@ -104,12 +141,28 @@ def compile_plan(
         dataset=dataset,
         split=split,
         run_dir=str(run_dir.absolute()),
-        device=device,
-        gpu_index=gpu_index,
-        micro_batch=micro_batch,
-        accumulate=spec.batch_size // micro_batch,
-        cpu_threads=launch.cpu_threads,
-        job_timeout_s=launch.job_timeout_s,
+        training=Training(
+            batch_size=spec.batch_size * devices,
+            micro_batch=micro_batch,
+            accumulate=spec.batch_size // micro_batch,
+            epochs=spec.epochs,
+            lr=scaled_lr(spec.optimiser.lr, devices, launch.lr_scaling),
+            devices=devices,
+            strategy="deepspeed" if deepspeed else "ddp" if devices > 1 else None,
+            precision=launch.precision,
+            channels_last=launch.channels_last,
+            compile=launch.compile,
+            gradient_clip=spec.gradient_clip,
+            checkpoint_every_s=launch.checkpoint_every_s,
+        ),
+        system=System(
+            device="cuda" if gpu_ids else "cpu",
+            gpu_ids=tuple(gpu_ids),
+            num_gpus=len(gpu_ids),
+            cpu_threads=launch.cpu_threads,
+            job_timeout_s=launch.job_timeout_s,
+        ),
+        deepspeed=launch.deepspeed if deepspeed else None,
     )
 
 

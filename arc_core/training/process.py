@@ -55,7 +55,9 @@ def run_worker(
             start_new_session=True,
         )
     try:
-        last = _listen(process, on_event, Limits(deadline, plan.job_timeout_s, stop or threading.Event()))
+        last = _listen(
+            process, on_event, Limits(deadline, plan.system.job_timeout_s, stop or threading.Event())
+        )
         code = process.wait()
     finally:
         _end_group(process)

@@ -69,7 +69,7 @@ def _train(plan: TrainingPlan, emit: Emit) -> None:
     from arc_core.training.frames import load_frames
 
     quieten_lightning()
-    torch.set_num_threads(plan.cpu_threads)
+    torch.set_num_threads(plan.system.cpu_threads)
     frames = load_frames(plan.dataset, plan.spec.task, plan.spec.image_size_px)
     startup_s = time.time() - psutil.Process().create_time()  # the interpreter's own start included
 

@@ -9,7 +9,8 @@ from arc_core.data.manifest import Dataset, read_dataset
 from arc_core.data.splits import make_split
 from arc_core.data.synthetic import SyntheticConfig, generate
 from arc_core.experiments.spec import parse_spec
-from arc_core.training.plan import LaunchConfig, TrainingPlan, compile_plan
+from arc_core.training.launch import LaunchConfig
+from arc_core.training.plan import TrainingPlan, compile_plan
 from arc_core.training.process import run_worker
 
 Planner = Callable[..., TrainingPlan]
@@ -46,7 +47,16 @@ def datasets(photographs: Path) -> dict[str, Dataset]:
 
 @pytest.fixture(scope="session")
 def planner(datasets: dict[str, Dataset]) -> Planner:
-    def make(run_dir: Path, task: str = "segmentation", **changes: object) -> TrainingPlan:
+    def make(
+        run_dir: Path,
+        task: str = "segmentation",
+        *,
+        launch: LaunchConfig = LaunchConfig(),  # noqa: B008  # frozen
+        gpu_ids: tuple[int, ...] = (),
+        enable_deepspeed: bool | None = None,
+        batch_size_per_gpu: int = 16,
+        **changes: object,
+    ) -> TrainingPlan:
         """A plan of two folds; `changes` name fields of the spec, with __ for a dot."""
         tree = SEGMENTATION if task == "segmentation" else CLASSIFICATION
         spec = parse_spec(tree).changed({path.replace("__", "."): value for path, value in changes.items()})
@@ -57,9 +67,10 @@ def planner(datasets: dict[str, Dataset]) -> Planner:
             dataset=datasets[task],
             split=make_split(datasets[task], folds=2, seed=0),
             run_dir=run_dir,
-            launch=LaunchConfig(),
-            batch_size_per_gpu=16,
-            gpu_index=None,
+            launch=launch,
+            batch_size_per_gpu=batch_size_per_gpu,
+            gpu_ids=gpu_ids,
+            enable_deepspeed=enable_deepspeed,
         )
 
     return make

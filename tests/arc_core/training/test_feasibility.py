@@ -11,7 +11,7 @@ from arc_core.experiments.study import Study
 from arc_core.gpu.inventory import Gpu
 from arc_core.settings import load_settings
 from arc_core.training.feasibility import compile_proposals
-from arc_core.training.plan import LaunchConfig
+from arc_core.training.launch import LaunchConfig
 
 GPU = Gpu(index=0, uuid="GPU-0", name="test", memory_total_mib=24_000, memory_used_mib=0)
 

@@ -81,7 +81,7 @@ def test_the_held_out_loss_is_the_mean_over_its_cases_in_micro_batches(planner, 
         fold=0,
         training=EpochBatches(frames, frames.positions(plan.split.training(0)), 4, 1, 0),
         held_out=held_out,
-        micro_batch=plan.micro_batch,
+        micro_batch=plan.training.micro_batch,
         seed=0,
         on_epoch=points.append,
     )
@@ -91,7 +91,7 @@ def test_the_held_out_loss_is_the_mean_over_its_cases_in_micro_batches(planner, 
     found = module._held_out_loss()
 
     assert sizes == [4, 4, 2]
-    logits = predict_logits(module, frames.images[held_out], plan.micro_batch)
+    logits = predict_logits(module, frames.images[held_out], plan.training.micro_batch)
     whole = module.loss(logits, as_target(frames.targets[held_out], plan.spec))
     assert found == pytest.approx(float(whole), rel=1e-5)
 

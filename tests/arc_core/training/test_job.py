@@ -19,7 +19,7 @@ from arc_core.gpu.inventory import Gpu
 from arc_core.settings import load_settings
 from arc_core.training.evaluator import evaluate
 from arc_core.training.job import run_experiment
-from arc_core.training.plan import LaunchConfig
+from arc_core.training.launch import LaunchConfig
 from tests.contracts.records import decision
 
 

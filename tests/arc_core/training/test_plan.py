@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arc_core.errors import SpecError
+from arc_core.training.launch import DeepSpeed, LaunchConfig
 from arc_core.training.plan import TrainingPlan, largest_divisor
 
 
@@ -15,12 +16,43 @@ def test_a_plan_survives_the_way_to_the_worker(planner, tmp_path):
     assert TrainingPlan.model_validate_json(plan.model_dump_json()) == plan
 
 
-def test_the_worker_sees_only_its_own_gpu(planner, tmp_path):
-    plan = planner(tmp_path)
+def test_a_process_sees_only_the_gpus_of_its_job(planner, tmp_path):
+    assert planner(tmp_path).environment()["CUDA_VISIBLE_DEVICES"] == ""
+    assert planner(tmp_path, gpu_ids=(3,)).environment()["CUDA_VISIBLE_DEVICES"] == "3"
+    several = planner(tmp_path, gpu_ids=(1, 3)).environment(rank=1)
+    assert several["CUDA_VISIBLE_DEVICES"] == "1,3"
+    assert (several["LOCAL_RANK"], several["WORLD_SIZE"]) == ("1", "2")
 
-    assert plan.environment()["CUDA_VISIBLE_DEVICES"] == ""
-    on_gpu = plan.model_copy(update={"device": "cuda", "gpu_index": 3})
-    assert on_gpu.environment()["CUDA_VISIBLE_DEVICES"] == "3"
+
+@pytest.mark.parametrize(
+    ("gpu_ids", "devices", "deepspeed", "expected"),
+    [
+        ((), 1, False, ("cpu", 1, None)),
+        ((), 2, False, ("cpu", 2, "ddp")),
+        ((2,), 1, False, ("cuda", 1, None)),
+        ((0, 1), 2, False, ("cuda", 2, "ddp")),
+        ((0, 1), 2, True, ("cuda", 2, "deepspeed")),
+        ((0,), 1, True, ("cuda", 1, "deepspeed")),
+    ],
+)
+def test_the_gpus_decide_device_strategy_and_batch(planner, tmp_path, gpu_ids, devices, deepspeed, expected):
+    launch = LaunchConfig(devices=devices)
+    plan = planner(tmp_path, launch=launch, gpu_ids=gpu_ids, enable_deepspeed=deepspeed, batch_size=4)
+    assert (plan.system.device, plan.training.devices, plan.training.strategy) == expected
+    assert plan.training.batch_size == 4 * devices
+    assert plan.system.num_gpus == len(gpu_ids)
+    assert plan.deepspeed == (DeepSpeed(stage=2) if deepspeed else None)
+
+
+@pytest.mark.parametrize(("rule", "factor"), [("none", 1), ("linear", 4), ("sqrt", 2)])
+def test_the_learning_rate_grows_by_the_stated_rule(planner, tmp_path, rule, factor):
+    plan = planner(tmp_path, launch=LaunchConfig(devices=4, lr_scaling=rule))
+    assert plan.training.lr == pytest.approx(factor * plan.spec.optimiser.lr)
+
+
+def test_parameters_are_offloaded_in_stage_3_only():
+    with pytest.raises(ValueError, match="stage 3"):
+        DeepSpeed(stage=2, offload_parameters=True)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_a_worker_does_not_outlive_its_time(planner, tmp_path, limit):
     stop, pids = threading.Event(), []
     plan = planner(tmp_path, epochs=200)
     if limit == "job time-out":
-        plan = plan.model_copy(update={"job_timeout_s": 2})
+        plan = plan.model_copy(update={"system": plan.system.model_copy(update={"job_timeout_s": 2})})
 
     def remember(event: dict) -> None:
         pids.append(event["pid"])
