@@ -6,38 +6,66 @@ from typing import NamedTuple
 
 import torch
 
+from arc_core.training.chance import generator
 from arc_core.training.frames import Frames
 
 
 class Batch(NamedTuple):
-    """uint8 images (B, 3, S, S), and uint8 masks (B, S, S) or labels (B,)."""
+    """uint8 images (B, 3, S, S), and uint8 masks (B, S, S) or labels (B,); `number` counts an epoch's
+    micro-batches over all processes."""
 
     images: torch.Tensor
     targets: torch.Tensor
+    number: int
 
 
 class EpochBatches:
-    """Iterates over one epoch's micro-batches. `accumulate` of them make one optimiser step.
+    """Iterates over one process's micro-batches of an epoch; `accumulate` of them make an optimiser step.
 
     An epoch takes ceil(n / batch) steps. Its micro-batches differ by at most one case, so no step is left
-    with a remnant that batch norm could not use.
+    with a remnant that batch norm could not use. Of `ranks` processes each takes its part of every step:
+    together they see what one process with as many times more micro-batches to a step would see.
     """
 
     def __init__(
-        self, frames: Frames, positions: torch.Tensor, batch_size: int, accumulate: int, seed: int
+        self,
+        frames: Frames,
+        positions: torch.Tensor,
+        batch_size: int,
+        accumulate: int,
+        seed: int,
+        *,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         self.frames = frames
         self.positions = positions
+        self.rank, self.ranks = rank, ranks
         self.steps = math.ceil(len(positions) / batch_size)
         # A small fold may have fewer cases to a step than there should be micro-batches.
-        self.accumulate = min(accumulate, math.ceil(len(positions) / self.steps))
-        self._generator = torch.Generator().manual_seed(seed)
+        per_step = math.ceil(len(positions) / self.steps)
+        if ranks > 1:  # each process needs one in every step, or the others would wait for it
+            self.steps = min(self.steps, max(1, len(positions) // ranks))
+            per_step = len(positions) // self.steps // ranks
+        self.accumulate = min(accumulate, max(1, per_step))
+        self._seed, self._epoch = seed, 0
+
+    @property
+    def sampler(self) -> "EpochBatches":
+        """What Lightning tells the epoch to."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """The order of an epoch follows from its number alone, whatever came before."""
+        self._epoch = epoch
 
     def __len__(self) -> int:
         # With micro-batches of one case, the last step may be short of some.
-        return min(self.steps * self.accumulate, len(self.positions))
+        return min(self.steps * self.accumulate, math.ceil(len(self.positions) / self.ranks))
 
     def __iter__(self) -> Iterator[Batch]:
-        order = self.positions[torch.randperm(len(self.positions), generator=self._generator)]
-        for chosen in torch.tensor_split(order, len(self)):
-            yield Batch(self.frames.images[chosen], self.frames.targets[chosen])
+        shuffled = torch.randperm(len(self.positions), generator=generator(self._seed, self._epoch))
+        parts = torch.tensor_split(self.positions[shuffled], len(self) * self.ranks)
+        for number in range(self.rank, len(parts), self.ranks):
+            chosen = parts[number]
+            yield Batch(self.frames.images[chosen], self.frames.targets[chosen], number)

@@ -1,10 +1,8 @@
 """One fold, from its cases to its sealed folder."""
 
-import io
 import logging
 import random
 import resource
-import shutil
 import sys
 import time
 import warnings
@@ -13,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch import Trainer
 
 from arc_core.data.reader import write_mask
 from arc_core.errors import ExperimentFailed
 from arc_core.experiments.result import Point
-from arc_core.provenance.canonical import sha256_of
-from arc_core.provenance.files import write_atomically
+from arc_core.training import ranks
 from arc_core.training.batches import EpochBatches
+from arc_core.training.chance import seed_of
+from arc_core.training.checkpoint import checkpoint_path, remove, usable, write_tensors
 from arc_core.training.fold import (
     CURVE,
     MASKS,
@@ -33,40 +31,47 @@ from arc_core.training.fold import (
 )
 from arc_core.training.frames import Frames
 from arc_core.training.module import FoldModule, predict_logits
+from arc_core.training.networks import build_network
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.reading import mask_of, probabilities_of
+from arc_core.training.strategy import build_trainer, resolved_precision
 
 
 def train_fold(
     plan: TrainingPlan, fold: int, frames: Frames, *, startup_s: float, on_epoch: Callable[[Point], None]
-) -> FoldDone:
-    """Train, predict the held-out cases, and seal the fold's folder, replacing what an interrupted
-    attempt left there. ExperimentFailed when a loss or a prediction is not finite."""
+) -> FoldDone | None:
+    """Train, predict the held-out cases, and seal the fold's folder. It goes on from the fold's checkpoint
+    if there is one, and replaces all else that an interrupted attempt left there.
+
+    Each process of the training calls it; the first writes, and gets the record. ExperimentFailed when a
+    loss or a prediction is not finite.
+    """
     started = time.perf_counter()
     folder = plan.fold_dir(fold)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    curve: list[Point] = []
-
-    def remember(point: Point) -> None:
-        curve.append(point)
-        on_epoch(point)
-
-    module, held_out = _fit(plan, fold, frames, remember)
-    _save_model(folder / MODEL, module.network)
-    logits = predict_logits(module, frames.images[held_out], plan.training.micro_batch)
+    if ranks.this() == 0:
+        _clear(folder, checkpoint_path(plan, fold))
+    ranks.barrier()
+    module, held_out = _fit(plan, fold, frames, on_epoch)
+    weights = module.weights
+    logits = _held_out_logits(plan, weights, frames.images[held_out])
     if not torch.isfinite(logits).all():
         raise ExperimentFailed(f"the network of fold {fold} predicts values that are not finite")
+    if ranks.this() > 0:
+        return None
+    write_tensors(folder / MODEL, weights)
     _write_predictions(plan, folder, [frames.cases[i].image_id for i in held_out.tolist()], frames, logits)
-    rows = [(point.epoch, point.train_loss, point.held_out_loss) for point in curve]
+    rows = [(point.epoch, point.train_loss, point.held_out_loss) for point in module.curve]
     write_rows(folder / CURVE, ("epoch", "train_loss", "held_out_loss"), rows)
+    remove(checkpoint_path(plan, fold))
     done = FoldDone(
         fold=fold,
         key=fold_key(plan),
         device=plan.system.device,
+        devices=plan.training.devices,
+        precision=resolved_precision(plan),
         startup_s=startup_s,
         train_s=module.train_s,
-        total_s=time.perf_counter() - started,
+        total_s=time.perf_counter() - started + module.before_s,
         images=(len(frames.cases) - len(held_out)) * plan.spec.epochs,
         peak_memory_mib=_peak_memory_mib(plan),
         files={},
@@ -75,58 +80,49 @@ def train_fold(
     return done
 
 
+def _clear(folder: Path, checkpoint: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path != checkpoint:
+            remove(path)
+
+
 def _fit(
     plan: TrainingPlan, fold: int, frames: Frames, on_epoch: Callable[[Point], None]
 ) -> tuple[FoldModule, torch.Tensor]:
-    seeds = [seed_of(plan.spec.seed, fold, purpose) for purpose in ("weights", "order", "augmentation")]
-    random.seed(seeds[0])
-    np.random.seed(seeds[0])  # libraries that draw from it must repeat too
-    torch.manual_seed(seeds[0])
+    seed = seed_of(plan.spec.seed, fold, "weights")
+    random.seed(seed)
+    np.random.seed(seed)  # libraries that draw from it must repeat too
+    torch.manual_seed(seed)
     held_out = frames.positions(plan.split.held_out(fold))
     training = EpochBatches(
         frames,
         frames.positions(plan.split.training(fold)),
         plan.training.batch_size,
         plan.training.accumulate,
-        seeds[1],
+        seed_of(plan.spec.seed, fold, "order"),
+        rank=ranks.this(),
+        ranks=ranks.count(),
     )
-    module = FoldModule(
-        plan.spec,
-        fold=fold,
-        training=training,
-        held_out=held_out,
-        micro_batch=plan.training.micro_batch,
-        seed=seeds[2],
-        on_epoch=on_epoch,
+    module = FoldModule(plan, fold, training, held_out, on_epoch)
+    checkpoint = checkpoint_path(plan, fold)
+    build_trainer(plan, fold, training.accumulate).fit(
+        module,
+        train_dataloaders=training,
+        ckpt_path=checkpoint if usable(checkpoint) else None,
+        weights_only=True,
     )
-    trainer = Trainer(
-        accelerator="gpu" if plan.system.device == "cuda" else "cpu",
-        devices=1,
-        max_epochs=plan.spec.epochs,
-        accumulate_grad_batches=training.accumulate,
-        # Some CUDA kernels (bilinear upsampling backwards) have no repeatable form; the log names them.
-        deterministic="warn" if plan.system.device == "cuda" else True,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-    )
-    trainer.fit(module, train_dataloaders=training)
     return module, held_out
 
 
-def seed_of(seed: int, fold: int, purpose: str) -> int:
-    """One random source per fold and purpose, so that none shifts another. Below 2³²."""
-    return int(sha256_of([seed, fold, purpose])[:8], 16)
-
-
-def _save_model(path: Path, network: torch.nn.Module) -> None:
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    buffer = io.BytesIO()
-    torch.save(weights, buffer)
-    write_atomically(path, buffer.getvalue())
+def _held_out_logits(
+    plan: TrainingPlan, weights: dict[str, torch.Tensor], images: torch.Tensor
+) -> torch.Tensor:
+    """What the network says that is saved, in float32, whatever it was trained in."""
+    network = build_network(plan.spec.task, plan.spec.architecture, channels_last=plan.training.channels_last)
+    network.load_state_dict(weights)
+    device = torch.device("cuda", ranks.this()) if plan.system.device == "cuda" else torch.device("cpu")
+    return predict_logits(network, images, plan.spec, micro_batch=plan.training.micro_batch, device=device)
 
 
 def _write_predictions(

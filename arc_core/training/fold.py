@@ -28,6 +28,8 @@ class FoldDone(Record):
     key: str
     """What the fold was trained from: spec, data and split; a fold of another key is trained anew."""
     device: str
+    devices: int = 1
+    precision: str = "fp32"
     startup_s: float
     """Imports and decoding; zero for every fold but the first of a worker."""
     train_s: float

@@ -1,5 +1,6 @@
 """How approved experiments are started: where, on how many devices, and with which arithmetic."""
 
+import math
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -54,4 +55,4 @@ def scaled_lr(lr: float, devices: int, rule: LrScaling) -> float:
     `linear`: × devices (Goyal et al., arXiv:1706.02677); `sqrt`: × √devices, which keeps the gradient's
     noise (Krizhevsky, arXiv:1404.5997), and suits adaptive optimisers.
     """
-    return lr * {"none": 1.0, "linear": float(devices), "sqrt": devices**0.5}[rule]
+    return lr * {"none": 1.0, "linear": float(devices), "sqrt": math.sqrt(devices)}[rule]

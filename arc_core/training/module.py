@@ -12,17 +12,23 @@ from torch.nn import functional
 from arc_core.errors import ExperimentFailed
 from arc_core.experiments.result import Point
 from arc_core.experiments.spec import ExperimentSpec
+from arc_core.training import ranks
 from arc_core.training.augmentation import augment
 from arc_core.training.batches import Batch, EpochBatches
+from arc_core.training.chance import generator, seed_of
+from arc_core.training.divergence import divergence
 from arc_core.training.frames import CLASSES, Frames
 from arc_core.training.losses import build_loss
 from arc_core.training.networks import build_network
 from arc_core.training.normalisation import normalise
 from arc_core.training.optimisation import build_optimiser, build_schedule
+from arc_core.training.plan import TrainingPlan
 
 _CURVE_POINTS = 10
 _EPOCHS_PER_POINT = 3
 """The held-out loss is looked at for the learning curve and nothing else, so it must stay cheap."""
+
+_CHECK_EVERY = 50  # micro-batches; to look at a loss waits for the device
 
 
 class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped by mypy
@@ -30,49 +36,58 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
 
     def __init__(
         self,
-        spec: ExperimentSpec,
-        *,
+        plan: TrainingPlan,
         fold: int,
         training: EpochBatches,
         held_out: torch.Tensor,
-        micro_batch: int,
-        seed: int,
         on_epoch: Callable[[Point], None],
     ) -> None:
         super().__init__()
-        self.spec = spec
+        self.plan, self.spec = plan, plan.spec
         self.fold = fold
         self.training_batches = training
         self.frames: Frames = training.frames
         self.held_out = held_out
-        self.micro_batch = micro_batch
         self.on_epoch = on_epoch
-        self.train_s = 0.0
-        self.network = build_network(spec.task, spec.architecture)
-        self.loss = build_loss(spec.task, spec.loss, self.frames.class_counts(training.positions))
-        self._augmenting = torch.Generator().manual_seed(seed)
-        self._watched = watched_epochs(spec.epochs)
+        self.weights: dict[str, torch.Tensor] = {}
+        self.curve: list[Point] = []
+        self.train_s = self.before_s = 0.0
+        self._began = time.perf_counter()
+        self.network = build_network(
+            self.spec.task, self.spec.architecture, channels_last=plan.training.channels_last
+        )
+        if plan.training.compile:
+            self.network.compile()  # in place: the names of the weights stay what they are
+        self.loss = build_loss(self.spec.task, self.spec.loss, self.frames.class_counts(training.positions))
+        self._watched = watched_epochs(self.spec.epochs)
         self._losses: list[torch.Tensor] = []
         self._epoch_started = 0.0
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 images (B, 3, S, S) to logits."""
-        logits: torch.Tensor = self.network(normalise(images.float() / 255, self.spec.normalisation))
-        return logits
+        """Images (B, 3, S, S) in [0, 1] to logits in float32."""
+        seen = normalise(images, self.spec.normalisation)
+        logits: torch.Tensor = self.network(seen.to(self._weight_dtype))
+        return logits.float()
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
+        place = (self.spec.seed, self.fold, self.current_epoch, batch.number)
+        torch.manual_seed(seed_of(*place, "dropout"))
         masks = batch.targets[:, None].float() if self.spec.task == "segmentation" else None
-        images, masks = augment(batch.images.float() / 255, masks, self.spec.augmentation, self._augmenting)
+        images, masks = augment(
+            batch.images.float() / 255, masks, self.spec.augmentation, generator(*place, "augmentation")
+        )
         target = batch.targets if masks is None else masks[:, 0]
-        logits = self.network(normalise(images, self.spec.normalisation))
-        loss: torch.Tensor = self.loss(logits, as_target(target, self.spec))
+        loss: torch.Tensor = self.loss(self(images), as_target(target, self.spec))
         self._losses.append(loss.detach())
+        if len(self._losses) % _CHECK_EVERY == 0:
+            self._need_finite(float(torch.stack(self._losses[-_CHECK_EVERY:]).mean()))
         return loss
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimiser = build_optimiser(self.spec.optimiser, self.network.parameters())
+        scaled = self.spec.optimiser.model_copy(update={"lr": self.plan.training.lr})
+        optimiser = build_optimiser(scaled, self.network.parameters())
         steps = self.training_batches.steps * self.spec.epochs
-        schedule = build_schedule(self.spec, optimiser, steps)
+        schedule = build_schedule(self.spec.model_copy(update={"optimiser": scaled}), optimiser, steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
@@ -80,36 +95,87 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
         self._losses.clear()
 
     def on_train_epoch_end(self) -> None:
-        train_loss = float(torch.stack(self._losses).mean())  # waits for the device
+        train_loss = float(ranks.mean(torch.stack(self._losses).mean()))  # waits for the device
         self.train_s += time.perf_counter() - self._epoch_started
+        ranks.average_running_statistics(self.network)
+        self._need_finite(train_loss)
         epoch = self.current_epoch + 1
-        if not math.isfinite(train_loss):
-            raise ExperimentFailed(
-                f"the training diverged: the loss is {train_loss} in epoch {epoch} of fold {self.fold}"
-            )
         held_out_loss = self._held_out_loss() if epoch in self._watched else None
-        self.on_epoch(Point(fold=self.fold, epoch=epoch, train_loss=train_loss, held_out_loss=held_out_loss))
+        point = Point(fold=self.fold, epoch=epoch, train_loss=train_loss, held_out_loss=held_out_loss)
+        self.curve.append(point)
+        if reason := divergence([each.train_loss for each in self.curve]):
+            self._fail(reason)
+        self.on_epoch(point)
+
+    def on_train_end(self) -> None:
+        """Here every process still has its part of the weights; afterwards the strategy puts it away."""
+        if self.plan.deepspeed is not None:
+            from arc_core.training.zero import full_weights
+
+            self.weights = full_weights(self.network)
+        else:
+            state = self.network.state_dict()
+            self.weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["arc"] = {
+            "curve": [point.model_dump() for point in self.curve],
+            "train_s": self.train_s,
+            "total_s": self.before_s + time.perf_counter() - self._began,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.curve = [Point.model_validate(point) for point in checkpoint["arc"]["curve"]]
+        self.train_s, self.before_s = checkpoint["arc"]["train_s"], checkpoint["arc"]["total_s"]
+
+    @property
+    def _weight_dtype(self) -> torch.dtype:
+        """Of the weights: DeepSpeed halves them, where autocast leaves them whole."""
+        return next(self.network.parameters()).dtype
+
+    def _need_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            self._fail(f"the loss is {loss}")
+
+    def _fail(self, reason: str) -> None:
+        raise ExperimentFailed(
+            f"the training diverged: {reason} in epoch {self.current_epoch + 1} of fold {self.fold}"
+        )
 
     def _held_out_loss(self) -> float | None:
         """Mean over the cases, of micro-batches as in training: more would need memory of its own."""
         self.eval()
         total = torch.zeros((), device=self.device)
+        mine, real = ranks.share(self.held_out)
         with torch.no_grad():
-            for part in torch.split(self.held_out, self.micro_batch):
-                logits = self(self.frames.images[part].to(self.device)).float()
-                targets = as_target(self.frames.targets[part].to(self.device), self.spec)
-                total += len(part) * self.loss(logits, targets)
+            for part in torch.split(mine, self.plan.training.micro_batch):
+                logits = self(self.frames.images[part].to(self.device).float() / 255)[: max(real, 0)]
+                if len(logits):
+                    targets = as_target(self.frames.targets[part].to(self.device), self.spec)[: len(logits)]
+                    total += len(logits) * self.loss(logits, targets)
+                real -= len(part)
         self.train()
-        loss = float(total) / len(self.held_out)
+        loss = float(ranks.mean(total)) * ranks.count() / len(self.held_out)
         return loss if math.isfinite(loss) else None
 
 
-def predict_logits(module: FoldModule, images: torch.Tensor, micro_batch: int) -> torch.Tensor:
-    """Logits of uint8 images (N, 3, S, S), on the CPU, in evaluation mode."""
-    module.eval()
+def predict_logits(
+    network: torch.nn.Module,
+    images: torch.Tensor,
+    spec: ExperimentSpec,
+    *,
+    micro_batch: int,
+    device: torch.device,
+) -> torch.Tensor:
+    """Logits of uint8 images (N, 3, S, S), evaluated. Each process predicts its share, and gets all."""
+    network.eval().to(device)
+    mine, _ = ranks.share(torch.arange(len(images)))
+    parts = []
     with torch.no_grad():
-        parts = [module(part.to(module.device)).float().cpu() for part in torch.split(images, micro_batch)]
-    return torch.cat(parts)
+        for part in torch.split(mine, micro_batch):
+            seen = normalise(images[part].to(device).float() / 255, spec.normalisation)
+            parts.append(network(seen).float())
+    return ranks.gathered(torch.cat(parts), len(images)).cpu()
 
 
 def as_target(targets: torch.Tensor, spec: ExperimentSpec) -> torch.Tensor:

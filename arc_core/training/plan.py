@@ -35,11 +35,13 @@ class Training(Record):
     micro_batch: int = Field(ge=1, description="images put on one device at once")
     accumulate: int = Field(ge=1, description="micro-batches per device and optimiser step")
     epochs: int = Field(ge=1)
-    lr: float = Field(gt=0, description="the highest of the schedule, scaled for the devices")
+    lr: float = Field(
+        gt=0, allow_inf_nan=False, description="the highest of the schedule, scaled for the devices"
+    )
     devices: int = Field(1, ge=1)
     strategy: Literal["ddp", "deepspeed"] | None = None
     precision: Precision = "auto"
-    channels_last: bool | None = None
+    channels_last: bool | None = Field(None, description="None: as the network's file says")
     compile: bool = False
     gradient_clip: float = Field(0.0, ge=0)
     checkpoint_every_s: float = Field(30.0, ge=0)
@@ -67,6 +69,9 @@ class TrainingPlan(Record):
     training: Training
     system: System
     deepspeed: DeepSpeed | None = None
+    deviations: tuple[str, ...] = Field(
+        (), description="where it is carried out otherwise than asked, and why"
+    )
 
     @property
     def path(self) -> Path:
@@ -133,6 +138,7 @@ def compile_plan(
     micro_batch = largest_divisor(spec.batch_size, batch_size_per_gpu)
     check_size(spec, micro_batch)
     devices = len(gpu_ids) or launch.devices
+    check_cases(split, devices)
     deepspeed = launch.enable_deepspeed if enable_deepspeed is None else enable_deepspeed
     return TrainingPlan(
         experiment_id=experiment_id,
@@ -150,7 +156,7 @@ def compile_plan(
             devices=devices,
             strategy="deepspeed" if deepspeed else "ddp" if devices > 1 else None,
             precision=launch.precision,
-            channels_last=launch.channels_last,
+            channels_last=True if gpu_ids and launch.channels_last is None else launch.channels_last,
             compile=launch.compile,
             gradient_clip=spec.gradient_clip,
             checkpoint_every_s=launch.checkpoint_every_s,
@@ -187,6 +193,18 @@ def check_spec(
         )
     if spec.architecture.name not in catalogue.networks(spec.task):
         catalogue.load("networks", spec.task, spec.architecture.name)  # raises, and names the known ones
+
+
+def check_cases(split: Split, devices: int) -> None:
+    """SpecError when a fold trains on too few cases to give each device one."""
+    fewest = min(len(split.training(fold)) for fold in range(split.folds))
+    if fewest < devices:
+        raise SpecError(
+            "there are fewer training cases than devices",
+            where="launch.devices",
+            got=f"{devices} devices, {fewest} cases",
+            cure="Lower launch.devices, or give more images.",
+        )
 
 
 def largest_divisor(batch_size: int, at_most: int) -> int:

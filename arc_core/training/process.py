@@ -1,4 +1,4 @@
-"""One training worker as a child process: started, listened to, and always ended."""
+"""A training's worker processes, one for each device: started, listened to, and always ended."""
 
 import contextlib
 import json
@@ -6,20 +6,25 @@ import os
 import queue
 import signal
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 from typing import IO, Any
 
 from arc_core.errors import ExperimentFailed, OutOfTime
 from arc_core.provenance.files import write_atomically
+from arc_core.training.memory_limit import as_it_was_left, with_halved_micro_batch
 from arc_core.training.plan import TrainingPlan
 
 Event = dict[str, Any]
+Worker = subprocess.Popen[bytes]
 PARENT_VARIABLE = "ARC_WORKER_PARENT"
 """Tells the worker whose death it must not outlive."""
+RENDEZVOUS_VARIABLE = "ARC_RENDEZVOUS"
+"""Names the file by which the processes of one training find each other, so that no port is opened."""
 
 GRACE_S = 5.0
 POLL_S = 0.2
@@ -32,41 +37,71 @@ def run_worker(
     on_event: Callable[[Event], None],
     deadline: float | None = None,
     stop: threading.Event | None = None,
-) -> None:
-    """Train `plan` in a process of its own; returns when every fold is done.
+) -> TrainingPlan:
+    """Train `plan` in processes of its own; returns the plan that was carried out, when every fold is done.
 
-    `deadline` is Unix time in seconds (`time.time()`). `on_event` gets each line of the worker's
-    protocol, in the calling thread. Raises OutOfTime at the deadline or when `stop` is set; otherwise
-    ExperimentFailed with the reason, the plan's own job time-out among them. However this call ends,
-    the worker's whole process group has ended too.
+    It differs from what was asked where the memory did not suffice: then smaller micro-batches are tried,
+    and the plan's `deviations` say so. `deadline` is Unix time in seconds (`time.time()`). `on_event` gets
+    each line of the worker's protocol, in the calling thread. Raises OutOfTime at the deadline or when
+    `stop` is set; otherwise ExperimentFailed with the reason, the plan's own job time-out among them.
+    However this call ends, the workers' whole process groups have ended too.
     """
     run_dir = Path(plan.run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
-    write_atomically(plan.path, plan.model_dump_json(indent=1).encode())
-    log_path = run_dir / "worker.log"
+    limits = Limits(deadline, plan.system.job_timeout_s, stop or threading.Event())
+    plan = as_it_was_left(plan)
+    while True:
+        write_atomically(plan.path, plan.model_dump_json(indent=1).encode())
+        try:
+            _train(plan, on_event, limits)
+        except OutOfMemory as error:
+            plan = with_halved_micro_batch(plan, str(error))
+        else:
+            return plan
+
+
+class OutOfMemory(ExperimentFailed):
+    """The training needs less on the device at once."""
+
+
+def _train(plan: TrainingPlan, on_event: Callable[[Event], None], limits: "Limits") -> None:
+    """Start every process of the training, listen to them, and end them."""
+    log_path = Path(plan.run_dir) / "worker.log"
     log_start = log_path.stat().st_size if log_path.exists() else 0
-    with log_path.open("ab") as log:
-        process = subprocess.Popen(
-            plan.arguments(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env={**os.environ, **plan.environment(), PARENT_VARIABLE: str(os.getpid())},
-            start_new_session=True,
-        )
-    try:
-        last = _listen(
-            process, on_event, Limits(deadline, plan.system.job_timeout_s, stop or threading.Event())
-        )
-        code = process.wait()
-    finally:
-        _end_group(process)
+    workers: list[Worker] = []
+    with tempfile.TemporaryDirectory(prefix="arc-ranks-") as folder, log_path.open("ab") as log:
+        reader, writer = os.pipe()
+        try:
+            try:
+                for rank in range(plan.training.devices):
+                    workers.append(_start(plan, rank, Path(folder) / "rendezvous", writer, log.fileno()))
+            finally:
+                os.close(writer)
+            last = _listen(workers, os.fdopen(reader, "rb"), on_event, limits)
+            code = _exit_code(workers)
+        finally:
+            _end(workers)
+    _need_success(code, last, log_path, log_start)
+
+
+def _start(plan: TrainingPlan, rank: int, rendezvous: Path, stdout: int, stderr: int) -> Worker:
+    places = {PARENT_VARIABLE: str(os.getpid()), RENDEZVOUS_VARIABLE: str(rendezvous)}
+    return subprocess.Popen(
+        plan.arguments(),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env={**os.environ, **plan.environment(rank), **places},
+        start_new_session=True,
+    )
+
+
+def _need_success(code: int, last: Event, log_path: Path, log_start: int) -> None:
     if -code in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # no fault of the experiment's
-        raise OutOfTime(
-            f"the worker was stopped from outside by signal {-code}; the folds it finished are kept"
-        )
+        raise OutOfTime(f"the worker was stopped from outside by signal {-code}; what it had done is kept")
     if code != 0 or last.get("event") != "finished":
-        raise ExperimentFailed(_reason(code, last, log_path, log_start))
+        kind = OutOfMemory if last.get("out_of_memory") else ExperimentFailed
+        raise kind(_reason(code, last, log_path, log_start))
 
 
 class Limits:
@@ -78,31 +113,39 @@ class Limits:
         self._began, self._stop = time.monotonic(), stop
 
     def check(self) -> None:
-        """OutOfTime: a later cycle goes on from the finished folds. ExperimentFailed: it had its time."""
+        """OutOfTime: a later cycle goes on from there. ExperimentFailed: it had its time."""
         if time.time() >= self._deadline:
-            raise OutOfTime("the time for this experiment is over; the folds it finished are kept")
+            raise OutOfTime("the time for this experiment is over; what it had done is kept")
         if self._stop.is_set():
-            raise OutOfTime("the experiment was stopped; the folds it finished are kept")
+            raise OutOfTime("the experiment was stopped; what it had done is kept")
         if time.monotonic() - self._began >= self._timeout_s:
             raise ExperimentFailed(f"trained longer than launch.job_timeout_s, {self._timeout_s} s")
 
 
-def _listen(process: "subprocess.Popen[bytes]", on_event: Callable[[Event], None], limits: Limits) -> Event:
-    """Pass on events until the worker closes its output; returns the last one."""
-    assert process.stdout is not None
+def _listen(
+    workers: Sequence[Worker], stream: IO[bytes], on_event: Callable[[Event], None], limits: Limits
+) -> Event:
+    """Pass on events until the workers have closed their output, one has failed, or one has died.
+
+    Returns the last event. A failure comes from any of them; the others would wait for it in vain.
+    """
     lines: queue.Queue[bytes | None] = queue.Queue()
-    threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
+    threading.Thread(target=_pump, args=(stream, lines), daemon=True).start()
     last: Event = {}
     while True:
         limits.check()
         try:
             line = lines.get(timeout=POLL_S)
         except queue.Empty:
+            if any(worker.poll() for worker in workers):
+                return last
             continue
         if line is None:
             return last
         last = json.loads(line)
         on_event(last)
+        if last["event"] == "failed":
+            return last
 
 
 def _pump(stream: IO[bytes], lines: "queue.Queue[bytes | None]") -> None:
@@ -113,19 +156,34 @@ def _pump(stream: IO[bytes], lines: "queue.Queue[bytes | None]") -> None:
     lines.put(None)
 
 
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """SIGTERM, a grace for the worker, then SIGKILL to all that is left, the worker's children too."""
-    if process.poll() is None:
-        _signal_group(process, signal.SIGTERM)
+def _exit_code(workers: Sequence[Worker]) -> int:
+    """The first that is not 0. Those that have said what they had to say are not waited for for ever."""
+    until = time.monotonic() + GRACE_S
+    while time.monotonic() < until:
+        codes = [worker.poll() for worker in workers]
+        if any(codes) or None not in codes:
+            break
+        time.sleep(POLL_S / 10)
+    return next((code for code in (worker.poll() for worker in workers) if code), 0)
+
+
+def _end(workers: Sequence[Worker]) -> None:
+    """SIGTERM, a grace for the workers, then SIGKILL to all that is left, the workers' children too."""
+    running = [worker for worker in workers if worker.poll() is None]
+    for worker in running:
+        _signal_group(worker, signal.SIGTERM)
+    until = time.monotonic() + GRACE_S
+    for worker in running:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=GRACE_S)
-    _signal_group(process, signal.SIGKILL)  # a group outlives its leader
-    process.wait()
+            worker.wait(timeout=max(0.0, until - time.monotonic()))
+    for worker in workers:
+        _signal_group(worker, signal.SIGKILL)  # a group outlives its leader
+        worker.wait()
 
 
-def _signal_group(process: "subprocess.Popen[bytes]", signal_: signal.Signals) -> None:
+def _signal_group(worker: Worker, signal_: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a dead group
-        os.killpg(process.pid, signal_)
+        os.killpg(worker.pid, signal_)
 
 
 def _reason(code: int, last: Event, log_path: Path, log_start: int) -> str:

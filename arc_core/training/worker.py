@@ -5,9 +5,10 @@ Standard output carries one JSON object a line, and nothing else:
     {"event": "started", "experiment_id", "pid", "folds", "epochs"}
     {"event": "epoch", "fold", "epoch", "epochs", "train_loss", "held_out_loss"}
     {"event": "fold", "fold", "folds", "train_s", "total_s", "reused"}
-    {"event": "finished"} or {"event": "failed", "reason"}
+    {"event": "finished"} or {"event": "failed", "reason", "out_of_memory"?}
 
-Exit 0 finished, 3 failed with that reason. A fold that is sealed already is not trained again.
+Exit 0 finished, 3 failed with that reason. A fold that is sealed already is not trained again. A training
+on several devices has a worker for each; the first one speaks, and whichever fails says so.
 """
 
 import json
@@ -24,6 +25,7 @@ import psutil
 from arc_core.errors import ArcError
 from arc_core.experiments.result import Point
 from arc_core.training.fold import is_finished
+from arc_core.training.memory_limit import is_out_of_memory
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.process import PARENT_VARIABLE
 
@@ -43,43 +45,49 @@ def main(arguments: list[str]) -> int:
     except ArcError as error:
         emit("failed", reason=str(error))
         return FAILED
-    except MemoryError:
-        emit("failed", reason="the machine ran out of memory")
-        return FAILED
     except Exception as error:
-        emit("failed", reason=f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+        if is_out_of_memory(error):
+            emit("failed", reason=reason, out_of_memory=True)
+            return FAILED
+        emit("failed", reason=reason)
         raise  # the traceback belongs in worker.log
-    emit("finished")
+    if _leads():
+        emit("finished")
     return 0
 
 
 def _train(plan: TrainingPlan, emit: Emit) -> None:
     folds, epochs = plan.split.folds, plan.spec.epochs
-    emit("started", experiment_id=plan.experiment_id, pid=os.getpid(), folds=folds, epochs=epochs)
+    tell = emit if _leads() else _silent
+    tell("started", experiment_id=plan.experiment_id, pid=os.getpid(), folds=folds, epochs=epochs)
     waiting = [fold for fold in range(folds) if not is_finished(plan, fold)]
     for fold in range(folds):
         if fold not in waiting:
-            emit("fold", fold=fold, folds=folds, train_s=0.0, total_s=0.0, reused=True)
+            tell("fold", fold=fold, folds=folds, train_s=0.0, total_s=0.0, reused=True)
     if not waiting:
         return
     # Torch and Lightning take seconds to import; a finished plan doesn't wait for them.
     import torch
 
+    from arc_core.training import ranks
     from arc_core.training.fitting import quieten_lightning, train_fold
     from arc_core.training.frames import load_frames
 
     quieten_lightning()
     torch.set_num_threads(plan.system.cpu_threads)
+    ranks.join(plan)
     frames = load_frames(plan.dataset, plan.spec.task, plan.spec.image_size_px)
     startup_s = time.time() - psutil.Process().create_time()  # the interpreter's own start included
 
     def on_epoch(point: Point) -> None:
-        emit("epoch", epochs=epochs, **point.model_dump())
+        tell("epoch", epochs=epochs, **point.model_dump())
 
     for fold in waiting:
         done = train_fold(plan, fold, frames, startup_s=startup_s, on_epoch=on_epoch)
         startup_s = 0.0
-        emit("fold", fold=fold, folds=folds, train_s=done.train_s, total_s=done.total_s, reused=False)
+        if done is not None:
+            tell("fold", fold=fold, folds=folds, train_s=done.train_s, total_s=done.total_s, reused=False)
 
 
 def _claim_stdout() -> IO[str]:
@@ -96,6 +104,15 @@ def _emitter(stream: IO[str]) -> Emit:
         stream.flush()
 
     return emit
+
+
+def _leads() -> bool:
+    """Whether this is the first of the training's processes, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _silent(event: str, **fields: object) -> None:
+    """What all processes of a training have to tell, the first one tells."""
 
 
 def _die_with_parent() -> None:

@@ -19,11 +19,16 @@ IMAGE_CHANNELS = 3
 OUTPUTS: dict[Task, int] = {"segmentation": 3, "classification": 1}
 
 
-def build_network(task: Task, architecture: Architecture) -> "nn.Module":
-    """A freshly initialised network; SpecError where the name is unknown."""
+def build_network(
+    task: Task, architecture: Architecture, *, channels_last: bool | None = None
+) -> "nn.Module":
+    """A freshly initialised network; SpecError where the name is unknown.
+
+    `channels_last`: how weights lie in memory; None: as the network's file says.
+    """
     module = catalogue.load("networks", task, architecture.name)
     network: nn.Module = module.build(architecture, channels_in=IMAGE_CHANNELS, channels_out=OUTPUTS[task])
-    if getattr(module, "CHANNELS_LAST", False):
+    if getattr(module, "CHANNELS_LAST", False) if channels_last is None else channels_last:
         import torch
 
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it

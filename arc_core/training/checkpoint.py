@@ -1,0 +1,87 @@
+"""A training's state at the end of an epoch, written whole or not at all, and read without unpickling."""
+
+import io
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import CheckpointIO
+
+from arc_core.provenance.files import write_atomically
+from arc_core.training import ranks
+from arc_core.training.fold import fold_key
+from arc_core.training.plan import TrainingPlan
+
+PREFIX = ".checkpoint-"  # hidden: it is no part of a fold's result
+
+
+def checkpoint_path(plan: TrainingPlan, fold: int) -> Path:
+    """Where the fold's checkpoint lies; its name says what it comes from, so that no other takes it up."""
+    return plan.fold_dir(fold) / f"{PREFIX}{fold_key(plan)[:16]}"
+
+
+def tensors_of(path: Path) -> Any:
+    """The content of a file of `write_tensors`. Runs no code that the file names."""
+    return torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+
+
+def write_tensors(path: Path, content: Any) -> None:
+    """`torch.save`, atomically."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def usable(path: Path) -> bool:
+    """Whether a checkpoint is there and whole; one that can't be read is told of and removed."""
+    if path.is_dir():  # DeepSpeed's: a folder with a part of each process, whole once it has its name
+        return True
+    if not path.exists():
+        return False
+    try:
+        tensors_of(path)
+    except Exception as error:  # noqa: BLE001  # torch.load has no common root for what damage raises
+        logging.getLogger(__name__).warning("%s can't be read, the fold begins anew: %s", path, error)
+        path.unlink()
+        return False
+    return True
+
+
+def remove(path: Path) -> None:
+    """Delete a checkpoint, file or folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+
+
+class AtomicIO(CheckpointIO):  # type: ignore[misc]  # lightning is skipped by mypy
+    """How Lightning's strategies write and read a checkpoint of one file."""
+
+    def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any = None) -> None:
+        write_tensors(Path(path), checkpoint)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
+        return tensors_of(Path(path))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        remove(Path(path))
+
+
+class EveryFewSeconds(Checkpoint):  # type: ignore[misc]
+    """Writes a checkpoint at the end of an epoch, once the last lies long enough back."""
+
+    def __init__(self, path: Path, every_s: float) -> None:
+        self._path, self._every_s = path, every_s
+        self._last = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        due = time.monotonic() - self._last >= self._every_s
+        over = trainer.current_epoch + 1 >= trainer.max_epochs  # the model itself is written next
+        if ranks.agreed(due and not over, module.device):
+            trainer.save_checkpoint(self._path)
+            self._last = time.monotonic()

@@ -1,0 +1,59 @@
+"""Lightning's Trainer for a plan: how the processes share the work, and in which arithmetic."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
+
+from arc_core.training.checkpoint import AtomicIO, EveryFewSeconds, checkpoint_path
+from arc_core.training.launch import Precision
+from arc_core.training.plan import TrainingPlan
+
+LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+def resolved_precision(plan: TrainingPlan) -> Precision:
+    """What `auto` comes to on this device."""
+    if plan.training.precision != "auto":
+        return plan.training.precision
+    if plan.system.device == "cpu":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def build_trainer(plan: TrainingPlan, fold: int, accumulate: int) -> Trainer:
+    """The Trainer of one fold, in this process of the training."""
+    on_gpu = plan.system.device == "cuda"
+    return Trainer(
+        accelerator="gpu" if on_gpu else "cpu",
+        devices=plan.training.devices,
+        strategy=_strategy(plan),
+        # Named, so that Lightning does not look for a cluster in the environment.
+        plugins=[LightningEnvironment()],
+        precision=LIGHTNING_PRECISION[resolved_precision(plan)],
+        max_epochs=plan.training.epochs,
+        accumulate_grad_batches=accumulate,
+        gradient_clip_val=plan.training.gradient_clip or None,
+        # Some CUDA kernels (bilinear upsampling backwards) have no repeatable form; the log names them.
+        deterministic="warn" if on_gpu else True,
+        callbacks=[EveryFewSeconds(checkpoint_path(plan, fold), plan.training.checkpoint_every_s)],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def _strategy(plan: TrainingPlan) -> Strategy:
+    if plan.deepspeed is not None:
+        from arc_core.training.zero import zero_strategy
+
+        return zero_strategy(plan)
+    if plan.training.strategy == "ddp":
+        # `ranks.average_running_statistics` brings the buffers together; the first process's own would win.
+        options: dict[str, Any] = {"broadcast_buffers": False, "gradient_as_bucket_view": True}
+        return DDPStrategy(checkpoint_io=AtomicIO(), **options)
+    return SingleDeviceStrategy("cuda:0" if plan.system.device == "cuda" else "cpu", checkpoint_io=AtomicIO())
