@@ -48,6 +48,12 @@ class LaunchConfig(Record):
     )
     job_timeout_s: int | None = Field(None, ge=1, description="longest one experiment may train")
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.enable_deepspeed and self.channels_last:
+            raise ValueError("channels_last can't go with DeepSpeed, which flattens the weights; leave it null")
+        return self
+
 
 def scaled_lr(lr: float, devices: int, rule: LrScaling) -> float:
     """The learning rate for a batch `devices` times as large.

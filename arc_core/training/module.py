@@ -56,6 +56,7 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
         self.network = build_network(
             self.spec.task, self.spec.architecture, channels_last=plan.training.channels_last
         )
+        ranks.remember_for_all(self.network)
         if plan.training.compile:
             self.network.compile()  # in place: the names of the weights stay what they are
         self.loss = build_loss(self.spec.task, self.spec.loss, self.frames.class_counts(training.positions))

@@ -156,7 +156,7 @@ def compile_plan(
             devices=devices,
             strategy="deepspeed" if deepspeed else "ddp" if devices > 1 else None,
             precision=launch.precision,
-            channels_last=True if gpu_ids and launch.channels_last is None else launch.channels_last,
+            channels_last=_channels_last(launch.channels_last, on_gpu=bool(gpu_ids), deepspeed=deepspeed),
             compile=launch.compile,
             gradient_clip=spec.gradient_clip,
             checkpoint_every_s=launch.checkpoint_every_s,
@@ -170,6 +170,13 @@ def compile_plan(
         ),
         deepspeed=launch.deepspeed if deepspeed else None,
     )
+
+
+def _channels_last(asked: bool | None, *, on_gpu: bool, deepspeed: bool) -> bool | None:
+    """None leaves it to the network's file; DeepSpeed flattens the weights, and takes them in order only."""
+    if deepspeed:
+        return False
+    return True if asked is None and on_gpu else asked
 
 
 def check_spec(

@@ -80,6 +80,13 @@ def agreed(yes: bool, device: torch.device) -> bool:
     return bool(said.item())
 
 
+def remember_for_all(network: torch.nn.Module) -> None:
+    """Let batch norm forget as fast as in one process, which would see all the processes' micro-batches."""
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) and layer.momentum is not None:
+            layer.momentum = 1 - (1 - layer.momentum) ** count()
+
+
 def average_running_statistics(network: torch.nn.Module) -> None:
     """Give every process the mean of all batch norms' running means and variances.
 

@@ -54,6 +54,6 @@ def _strategy(plan: TrainingPlan) -> Strategy:
         return zero_strategy(plan)
     if plan.training.strategy == "ddp":
         # `ranks.average_running_statistics` brings the buffers together; the first process's own would win.
-        options: dict[str, Any] = {"broadcast_buffers": False, "gradient_as_bucket_view": True}
+        options: dict[str, Any] = {"forward_sync_buffers": False, "gradient_as_bucket_view": True}
         return DDPStrategy(checkpoint_io=AtomicIO(), **options)
     return SingleDeviceStrategy("cuda:0" if plan.system.device == "cuda" else "cpu", checkpoint_io=AtomicIO())

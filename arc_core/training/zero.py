@@ -1,5 +1,6 @@
 """DeepSpeed's ZeRO under Lightning, on GPUs or on CPU processes, with checkpoints that run no code."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ from deepspeed.runtime.checkpoint_engine import TorchCheckpointEngine
 from deepspeed.utils import safe_get_full_fp32_param
 from lightning.pytorch.strategies import DeepSpeedStrategy
 
+from arc_core.experiments.limits import MAX_PARAMETERS
 from arc_core.training import ranks
 from arc_core.training.checkpoint import remove, tensors_of, write_tensors
 from arc_core.training.plan import TrainingPlan
+
+# DeepSpeed 0.19 calls two functions of torch 2.13 by their old names.
+warnings.filterwarnings("ignore", message=r"`torch\.distributed\..*` is deprecated", category=FutureWarning)
 
 
 def zero_strategy(plan: TrainingPlan) -> "ZeroStrategy":
@@ -24,6 +29,9 @@ def zero_strategy(plan: TrainingPlan) -> "ZeroStrategy":
         offload_parameters=asked.offload_parameters,
         logging_batch_size_per_gpu=plan.training.micro_batch,
         process_group_backend="nccl" if plan.system.device == "cuda" else "gloo",
+        # Buffers of this many values are made anew in every step; more than any network has is waste.
+        reduce_bucket_size=MAX_PARAMETERS,
+        allgather_bucket_size=MAX_PARAMETERS,
     )
     # DeepSpeed's own CPU optimiser would train otherwise than the one the spec names.
     strategy.config["zero_force_ds_cpu_optimizer"] = False
