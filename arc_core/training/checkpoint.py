@@ -4,6 +4,7 @@ import io
 import logging
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +38,19 @@ def write_tensors(path: Path, content: Any) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def usable(path: Path) -> bool:
-    """Whether a checkpoint is there and whole; one that can't be read is told of and removed."""
-    if path.is_dir():  # DeepSpeed's: a folder with a part of each process, whole once it has its name
-        return True
+def usable(path: Path, read: Callable[[Path], Any] = tensors_of) -> bool:
+    """Whether a checkpoint is there and whole; one that `read` can't read is told of and removed.
+
+    DeepSpeed's is a folder, with a part of each process.
+    """
     if not path.exists():
         return False
     try:
-        tensors_of(path)
+        for part in path.rglob("*.pt") if path.is_dir() else [path]:
+            read(part)
     except Exception as error:  # noqa: BLE001  # torch.load has no common root for what damage raises
         logging.getLogger(__name__).warning("%s can't be read, the fold begins anew: %s", path, error)
-        path.unlink()
+        remove(path)
         return False
     return True
 

@@ -34,7 +34,7 @@ from arc_core.training.module import FoldModule, predict_logits
 from arc_core.training.networks import build_network
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.reading import mask_of, probabilities_of
-from arc_core.training.strategy import build_trainer, resolved_precision
+from arc_core.training.strategy import build_trainer, reader, resolved_precision
 
 
 def train_fold(
@@ -48,9 +48,6 @@ def train_fold(
     """
     started = time.perf_counter()
     folder = plan.fold_dir(fold)
-    if ranks.this() == 0:
-        _clear(folder, checkpoint_path(plan, fold))
-    ranks.barrier()
     module, held_out = _fit(plan, fold, frames, on_epoch)
     weights = module.weights
     logits = _held_out_logits(plan, weights, frames.images[held_out])
@@ -80,11 +77,17 @@ def train_fold(
     return done
 
 
-def _clear(folder: Path, checkpoint: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        if path != checkpoint:
-            remove(path)
+def _whole_checkpoint(plan: TrainingPlan, fold: int) -> Path | None:
+    """The fold's checkpoint if it can be gone on from; all else in its folder is removed."""
+    folder, checkpoint = plan.fold_dir(fold), checkpoint_path(plan, fold)
+    if ranks.this() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            if path != checkpoint:
+                remove(path)
+        usable(checkpoint, reader(plan))
+    ranks.barrier()
+    return checkpoint if checkpoint.exists() else None
 
 
 def _fit(
@@ -105,12 +108,8 @@ def _fit(
         ranks=ranks.count(),
     )
     module = FoldModule(plan, fold, training, held_out, on_epoch)
-    checkpoint = checkpoint_path(plan, fold)
     build_trainer(plan, fold, training.accumulate).fit(
-        module,
-        train_dataloaders=training,
-        ckpt_path=checkpoint if usable(checkpoint) else None,
-        weights_only=True,
+        module, train_dataloaders=training, ckpt_path=_whole_checkpoint(plan, fold), weights_only=True
     )
     return module, held_out
 

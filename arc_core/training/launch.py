@@ -51,7 +51,9 @@ class LaunchConfig(Record):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.enable_deepspeed and self.channels_last:
-            raise ValueError("channels_last can't go with DeepSpeed, which flattens the weights; leave it null")
+            raise ValueError(
+                "channels_last can't go with DeepSpeed, which flattens the weights; leave it null"
+            )
         return self
 
 

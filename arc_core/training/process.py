@@ -157,14 +157,17 @@ def _pump(stream: IO[bytes], lines: "queue.Queue[bytes | None]") -> None:
 
 
 def _exit_code(workers: Sequence[Worker]) -> int:
-    """The first that is not 0. Those that have said what they had to say are not waited for for ever."""
+    """What tells most of those that are not 0: a process that was killed is why the others failed.
+
+    Those that have said what they had to say are not waited for for ever.
+    """
     until = time.monotonic() + GRACE_S
     while time.monotonic() < until:
         codes = [worker.poll() for worker in workers]
         if any(codes) or None not in codes:
             break
         time.sleep(POLL_S / 10)
-    return next((code for code in (worker.poll() for worker in workers) if code), 0)
+    return min((code for code in (worker.poll() for worker in workers) if code), default=0)
 
 
 def _end(workers: Sequence[Worker]) -> None:
@@ -187,7 +190,7 @@ def _signal_group(worker: Worker, signal_: signal.Signals) -> None:
 
 
 def _reason(code: int, last: Event, log_path: Path, log_start: int) -> str:
-    if last.get("event") == "failed":
+    if last.get("event") == "failed" and code >= 0:
         return str(last["reason"])
     with log_path.open("rb") as log:
         log.seek(log_start)

@@ -1,13 +1,15 @@
 """Lightning's Trainer for a plan: how the processes share the work, and in which arithmetic."""
 
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 
-from arc_core.training.checkpoint import AtomicIO, EveryFewSeconds, checkpoint_path
+from arc_core.training.checkpoint import AtomicIO, EveryFewSeconds, checkpoint_path, tensors_of
 from arc_core.training.launch import Precision
 from arc_core.training.plan import TrainingPlan
 
@@ -45,6 +47,15 @@ def build_trainer(plan: TrainingPlan, fold: int, accumulate: int) -> Trainer:
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
     )
+
+
+def reader(plan: TrainingPlan) -> Callable[[Path], Any]:
+    """What reads a file of the plan's checkpoints."""
+    if plan.deepspeed is None:
+        return tensors_of
+    from arc_core.training.zero import records_of
+
+    return cast(Callable[[Path], Any], records_of)
 
 
 def _strategy(plan: TrainingPlan) -> Strategy:

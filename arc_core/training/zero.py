@@ -7,7 +7,10 @@ from typing import Any
 import deepspeed
 import torch
 from deepspeed.runtime.checkpoint_engine import TorchCheckpointEngine
+from deepspeed.runtime.fp16.loss_scaler import DynamicLossScaler, LossScaler
+from deepspeed.runtime.zero.config import ZeroStageEnum
 from deepspeed.utils import safe_get_full_fp32_param
+from deepspeed.utils.tensor_fragment import fragment_address
 from lightning.pytorch.strategies import DeepSpeedStrategy
 
 from arc_core.experiments.limits import MAX_PARAMETERS
@@ -82,11 +85,13 @@ class SafeEngine(TorchCheckpointEngine):  # type: ignore[misc]
         write_tensors(Path(path), state_dict)
 
     def load(self, path: str, map_location: object = None) -> Any:
-        with torch.serialization.safe_globals(_RECORDS):
-            return tensors_of(Path(path))
+        return records_of(Path(path))
 
 
-_RECORDS: list[Any] = []
+def records_of(path: Path) -> Any:
+    """The content of a file of DeepSpeed's. Of its classes these few, which hold values alone, are made."""
+    with torch.serialization.safe_globals([LossScaler, DynamicLossScaler, ZeroStageEnum, fragment_address]):
+        return tensors_of(path)
 
 
 def full_weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:

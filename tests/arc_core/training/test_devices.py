@@ -11,7 +11,7 @@ from arc_core.training.launch import DeepSpeed, LaunchConfig
 from arc_core.training.predictor import Predictor
 from arc_core.training.process import run_worker
 
-# Steps of four images, in two micro-batches of two: one after the other in one process, or one in each of two.
+# Steps of four images in two micro-batches: one after the other in one process, or one in each of two.
 ONE = {"batch_size": 4, "batch_size_per_gpu": 2}
 TWO = {"batch_size": 2, "batch_size_per_gpu": 2}
 SPEC = {"epochs": 4, "architecture__dropout": 0.2, "optimiser__name": "sgd", "optimiser__lr": 0.02}
@@ -24,9 +24,7 @@ def weights(plan, fold=0):
 @pytest.fixture(scope="module")
 def alone(planner, tmp_path_factory):
     # The order in memory decides which values dropout takes; DeepSpeed has them in order.
-    plan = planner(
-        tmp_path_factory.mktemp("alone"), launch=LaunchConfig(channels_last=False), **ONE, **SPEC
-    )
+    plan = planner(tmp_path_factory.mktemp("alone"), launch=LaunchConfig(channels_last=False), **ONE, **SPEC)
     events = []
     run_worker(plan, on_event=events.append)
     return plan, events
@@ -69,7 +67,7 @@ def test_the_loss_is_that_of_all_processes(alone, together):
 
 
 def test_one_process_speaks_for_both(together):
-    plan, events = together
+    _, events = together
     epochs = [(event["fold"], event["epoch"]) for event in events if event["event"] == "epoch"]
     assert epochs == [(fold, epoch) for fold in (0, 1) for epoch in range(1, 5)]
     assert [event["event"] for event in events if event["event"] in ("started", "finished")] == [

@@ -1,0 +1,131 @@
+"""A training killed at any moment goes on from its last checkpoint, and ends as if nothing had been."""
+
+import pickle
+from pathlib import Path
+
+import psutil
+import pytest
+
+from arc_core.errors import ExperimentFailed
+from arc_core.training.launch import LaunchConfig
+from arc_core.training.process import run_worker
+
+SPEC = {
+    "epochs": 6,
+    "architecture__dropout": 0.2,
+    "augmentation__noise_sigma": 0.01,
+    "optimiser__lr": 5e-3,
+    "gradient_clip": 1.0,
+    "batch_size_per_gpu": 2,
+}
+LAUNCHES = {
+    "one process": LaunchConfig(checkpoint_every_s=0),
+    "ddp": LaunchConfig(checkpoint_every_s=0, devices=2),
+    "deepspeed": LaunchConfig(checkpoint_every_s=0, devices=2, enable_deepspeed=True),
+}
+
+
+def results(plan) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(plan.run_dir)): path.read_bytes()
+        for path in sorted(Path(plan.run_dir).glob("fold-*/**/*"))
+        if path.is_file() and path.name != "done.json"
+    }
+
+
+def killed_at(plan, fold: int, epoch: int) -> None:
+    """Kill the whole training as it tells of this epoch: its checkpoint may be there, or just not."""
+    pid = 0
+
+    def kill(event):
+        nonlocal pid
+        pid = event.get("pid", pid)
+        if (event.get("fold"), event.get("epoch")) == (fold, epoch):
+            psutil.Process(pid).kill()
+
+    with pytest.raises(ExperimentFailed, match="killed by signal 9"):
+        run_worker(plan, on_event=kill)
+
+
+@pytest.mark.parametrize(
+    ("launch", "moments"),
+    [("one process", [(0, 2), (0, 4), (1, 6)]), ("ddp", [(0, 3), (1, 5)]), ("deepspeed", [(0, 3)])],
+)
+def test_it_ends_as_if_nothing_had_been(planner, tmp_path, launch, moments):
+    undisturbed, plan = (
+        planner(tmp_path / name, launch=LAUNCHES[launch], **SPEC) for name in ("undisturbed", "killed")
+    )
+    run_worker(undisturbed, on_event=lambda event: None)
+    for fold, epoch in moments:
+        killed_at(plan, fold, epoch)
+    events = []
+
+    run_worker(plan, on_event=events.append)
+
+    assert results(plan) == results(undisturbed)
+    fold, epoch = moments[-1]
+    repeated = [e for e in events if e["event"] == "epoch" and e["fold"] == fold and e["epoch"] < epoch]
+    assert repeated == [], "what lay before the checkpoint is not trained again"
+    assert not list(tmp_path.glob("*/fold-*/.checkpoint*"))
+
+
+@pytest.fixture
+def interrupted(planner, tmp_path):
+    """A training in one process, killed in its fourth epoch, and its checkpoint."""
+    plan = planner(tmp_path, launch=LAUNCHES["one process"], **SPEC)
+    killed_at(plan, 0, 4)
+    (checkpoint,) = plan.fold_dir(0).glob(".checkpoint-*")
+    return plan, checkpoint
+
+
+def epochs_of(plan) -> list[int]:
+    events = []
+    run_worker(plan, on_event=events.append)
+    return [event["epoch"] for event in events if event["event"] == "epoch" and event["fold"] == 0]
+
+
+def test_a_checkpoint_cut_short_is_left_aside(interrupted):
+    plan, checkpoint = interrupted
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    assert epochs_of(plan) == [1, 2, 3, 4, 5, 6]
+    assert "can't be read" in (Path(plan.run_dir) / "worker.log").read_text()
+
+
+class Payload:
+    def __reduce__(self):
+        return (exec, ("open('executed', 'w')",))
+
+
+def test_a_checkpoint_runs_no_code(interrupted, monkeypatch):
+    plan, checkpoint = interrupted
+    monkeypatch.chdir(plan.run_dir)
+    checkpoint.write_bytes(pickle.dumps(Payload()))
+    assert epochs_of(plan) == [1, 2, 3, 4, 5, 6]
+    assert not Path("executed").exists()
+
+
+def test_the_checkpoint_of_another_spec_is_not_taken_up(interrupted, planner):
+    plan, checkpoint = interrupted
+    other = planner(Path(plan.run_dir), launch=LAUNCHES["one process"], **(SPEC | {"seed": 1}))
+    assert epochs_of(other) == [1, 2, 3, 4, 5, 6]
+    assert not checkpoint.exists()
+
+
+def test_a_process_that_dies_ends_the_others(planner, tmp_path):
+    plan = planner(tmp_path, launch=LAUNCHES["ddp"], **(SPEC | {"epochs": 200}))
+    pids = []
+
+    def kill_the_second(event):
+        if event.get("epoch") == 2:
+            ranks = [
+                process
+                for process in psutil.process_iter(["cmdline"])
+                if str(plan.path) in (process.info["cmdline"] or ())
+            ]
+            pids.extend(process.pid for process in ranks)
+            next(process for process in ranks if process.environ()["RANK"] == "1").kill()
+
+    with pytest.raises(ExperimentFailed):
+        run_worker(plan, on_event=kill_the_second)
+    assert len(pids) == 2
+    assert not any(psutil.pid_exists(pid) for pid in pids)
