@@ -64,6 +64,11 @@ class Figures(Record):
     folds: int
     vcdr_model: VcdrModel | None = None
     device: str
+    devices: int = 1
+    precision: str = "fp32"
+    deviations: tuple[str, ...] = Field(
+        (), description="where it was carried out otherwise than asked, and why"
+    )
     train_s: float = Field(description="time in training steps, over all folds")
     total_s: float = Field(description="time from the worker's start to its end")
     images: int = Field(description="training images seen, over all folds and epochs")
