@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from arc_core.experiments.metric import METRICS
+from arc_core.experiments.metric import METRICS, Estimate
 from arc_core.experiments.objectives import Objectives, in_words
 from arc_core.gate.front import Contender, Front
 from arc_core.record import Record
@@ -19,7 +19,7 @@ class FrontSection(Record):
     corner: str
     volumes: tuple[str, ...]
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str | Estimate, ...], ...]
     beside: int
     dominated: int
     breaking: tuple[int, str]
@@ -51,8 +51,8 @@ def _rank(contender: Contender, front: Front) -> tuple[float, int]:
     return -METRICS[first].gain(contender.metrics[first].value, over=0.0), contender.number
 
 
-def _row(contender: Contender, front: Front, champion: Contender | None) -> tuple[str, ...]:
-    values = (str(contender.metrics[name]) for name in front.axes)
+def _row(contender: Contender, front: Front, champion: Contender | None) -> tuple[str | Estimate, ...]:
+    values = (contender.metrics[name] for name in front.axes)
     mark = ", champion" if contender == champion else ""
     return str(contender.number), *values, str(contender.cycle), contender.experiment_id + mark
 
@@ -68,7 +68,7 @@ def _listed(contenders: Iterable[Contender]) -> tuple[int, str]:
 def _why(contender: Contender) -> str:
     found = contender.metrics
     return ", ".join(
-        f"{METRICS[name].label} {found[name].value:.3f}" if name in found else f"no {METRICS[name].label}"
+        f"{METRICS[name].label} {found[name].value:.4f}" if name in found else f"no {METRICS[name].label}"
         for name in contender.why
     )
 

@@ -24,7 +24,7 @@ def picture_of(front: Front, objectives: Objectives, champion_id: str | None) ->
     pairs = [pair for pair in combinations(front.axes, 2) if _measured(front, pair)]
     if not pairs:
         return None
-    grows = len(front.volumes) > 1
+    grows = len(front.volumes) > 1 and front.volumes[-1].value > 0
     count = len(pairs) + grows
     rows = math.ceil(count / _PANELS_A_ROW)
     columns = math.ceil(count / rows)

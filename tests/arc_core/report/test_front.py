@@ -69,9 +69,9 @@ def test_where_lower_is_better_the_lowest_stands_on_top():
 
 def test_who_is_kept_off_is_named_with_the_reason():
     section = shown(RIGHT, {"auc": 0.9, "dri": 0.4}, {"auc": 0.8}, {"auc": 0.7, "dri": 0.6}, champion="exp-1")
-    assert section.breaking == (1, "#1 (DRI 0.400)")
+    assert section.breaking == (1, "#1 (DRI 0.4000)")
     assert section.unmeasured == (1, "#2 (no DRI)")
-    assert section.champion == "#1 breaks a constraint (DRI 0.400)"
+    assert section.champion == "#1 breaks a constraint (DRI 0.4000)"
     assert [row[0] for row in section.rows] == ["3"]
 
 
@@ -81,7 +81,7 @@ def test_many_are_counted_where_they_can_not_all_be_named():
     section = shown(RIGHT, *on, *off)
     assert (len(section.rows), section.beside) == (SHOWN, 5)
     assert section.breaking[0] == SHOWN + 2
-    assert section.breaking[1].startswith(f"2 before, #{len(on) + 3} (DRI 0.100), ")
+    assert section.breaking[1].startswith(f"2 before, #{len(on) + 3} (DRI 0.1000), ")
 
 
 def test_without_any_experiment_there_is_nothing_to_show():
@@ -105,6 +105,7 @@ BOTH = {"mean_dice": 0.8, "vcdr_mae": 0.1}
         (RIGHT, [{"auc": 0.8, "dri": 0.1}], (1, 1)),  # off the front, for its constraint
         (RIGHT, [{"auc": 0.8, "dri": 0.7}, {"auc": 0.9, "dri": 0.65}], (1, 1)),
         (RIGHT, [{"auc": 0.8, "dri": 0.7}, {"auc": 0.9}, {"auc": 0.9, "dri": 0.1}], (2, 1)),
+        (RIGHT, [{"auc": 0.8, "dri": 0.1}] * 3, (1, 1)),  # two cycles, and nothing has grown
         (MASKS, [BOTH, BOTH], (1, 1)),
         (MASKS, [BOTH | {"auc": 0.9}], (3, 1)),
         (MASKS, [BOTH | {"auc": 0.9}, BOTH, BOTH | {"auc": 0.4}], (2, 2)),
