@@ -13,6 +13,7 @@ from arc_core.agents.board import BoardConfig
 from arc_core.data.source import DataConfig
 from arc_core.errors import ConfigError
 from arc_core.experiments.metric import OF_TASK, PRIMARY, Task
+from arc_core.experiments.objectives import Objective, check_objectives
 from arc_core.experiments.space import Choice, SearchSpace
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.gate.verdict import GateConfig
@@ -30,6 +31,7 @@ class ArcConfig(Record):
 
     task: Task
     metric: str
+    objectives: dict[str, Objective]
     spec: ExperimentSpec
     space: SearchSpace
     data: DataConfig
@@ -123,8 +125,9 @@ def _composed(overrides: list[str]) -> dict[str, Any]:
 
 
 def _adding(override: str) -> str:
-    """A role's own key is not in the tree before it is set; what may be set there is checked afterwards."""
-    return f"++{override}" if override.startswith("llm.roles") else override
+    """A role's own key, or a further objective, is not in the tree before it is set; what may be set there is
+    checked afterwards."""
+    return f"++{override}" if override.startswith(("llm.roles", "objectives.")) else override
 
 
 def _hint(override: str) -> str:
@@ -214,6 +217,7 @@ def _check(config: ArcConfig, settings: Settings) -> None:
             got=config.metric,
             cure=f"Choose one of {', '.join(metrics)}.",
         )
+    check_objectives(config.objectives, config.task)
     known = config.spec.flat()
     for path in config.space.axes:
         if path not in known and not path.startswith("loss.params."):

@@ -26,6 +26,7 @@ def publish(context: Context, history: History, trained: tuple[str, ...]) -> Cyc
         home,
         alarms=history.alarms,
         forbidden=forbidden_ranges(context),
+        objectives=context.config.objectives,
     )
     create_markdown_artifact(report.markdown, key="arc-report", description=f"Cycle {context.cycle.number}")
     create_table_artifact(

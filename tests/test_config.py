@@ -32,7 +32,7 @@ def choices() -> list[tuple[str, str]]:
     found += [
         (task, f"{group}={task}/{name}")
         for task in TASKS
-        for group in ("model", "loss")
+        for group in ("model", "loss", "objectives")
         for name in options(f"{group}/{task}")
     ]
     return [*found, *((task, "data=synthetic") for task in TASKS)]
@@ -48,7 +48,7 @@ def test_every_option_composes(settings, task, override):
 
 def test_every_group_is_tried():
     groups = {path.relative_to(CONFIGS).parts[0] for path in CONFIGS.glob("*/**/*.yaml")}
-    assert groups == {*SHARED_GROUPS, "model", "loss", "data", "task"}
+    assert groups == {*SHARED_GROUPS, "model", "loss", "objectives", "data", "task"}
     assert options("data") == ["folder", "synthetic"]
     assert options("task") == sorted(TASKS)
 
@@ -64,6 +64,16 @@ def test_networks_and_losses_are_those_of_the_code(settings, task):
 def test_the_losses_parameters_are_those_the_code_takes(settings, task):
     for name, params in compose(settings, task=task).space.loss_params.items():
         assert catalogue.loss_params(task, name, params) == params  # SpecError where one is unknown
+
+
+def test_an_objective_is_added_bounded_and_taken_away(settings):
+    composed = compose(settings, "objectives.cup_dice.constraint=0.7", "objectives.disc_dice={}")
+    bounds = {name: objective.constraint for name, objective in composed.objectives.items()}
+    assert bounds == {"mean_dice": None, "vcdr_mae": None, "cup_dice": 0.7, "disc_dice": None}
+    assert set(compose(settings, "~objectives.vcdr_mae").objectives) == {"mean_dice"}
+    assert compose(settings, task="classification").objectives["dri"].constraint == 0.6
+    with pytest.raises(ConfigError, match="AUC is an objective of every classification"):
+        compose(settings, "~objectives.auc", task="classification")
 
 
 def test_a_folder_is_chosen_by_its_path(settings, tmp_path):
@@ -109,6 +119,11 @@ def test_an_override_wins_over_the_shorthand(settings):
         ("data.folds=1", "data.folds"),
         ("gate.level=2", "gate.level"),
         ("metric=accuracy", "accuracy"),
+        ("objectives=segmentation/fairness", "segmentation/screening"),
+        ("objectives=classification/relevance", "objectives.dri"),
+        ("objectives.accuracy.constraint=0.5", "objectives.accuracy"),
+        ("objectives.vcdr_mae.constraint=2", "objectives.vcdr_mae.constraint"),
+        ("objectives.vcdr_mae.constrain=0.1", "objectives.vcdr_mae.constrain"),
         ("spec.architecture.name=resnet", "resnet"),
         ("spec.loss.name=hinge", "hinge"),
         ("spec.optimiser.lr=0.5", "spec.optimiser.lr"),
@@ -145,6 +160,10 @@ def test_every_file_says_where_it_belongs():
         "+spec.loss.params.foo=1",
         "spec.architecture.width=128",
         "model=null",
+        "~objectives",
+        "objectives=null",
+        "objectives.mean_dice=3",
+        "objectives.mean_dice=null",
     ],
 )
 def test_a_broken_tree_is_bad_input_and_no_crash(override):

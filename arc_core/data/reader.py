@@ -42,6 +42,16 @@ def read_mask(path: Path) -> Pixels:
     return decode_mask(read_bytes(path), path)
 
 
+def read_grey(path: Path) -> Pixels:
+    """A picture of one 8-bit channel: (height, width). DatasetError if it is any other."""
+    image = _decode(read_bytes(path), path)
+    if image.mode != "L":
+        raise DatasetError(
+            "the picture is not grey", where=path, got=f"mode {image.mode}", expected="mode L", cure=SAVE_AS
+        )
+    return np.array(image)
+
+
 def read_bytes(path: Path) -> bytes:
     """The file's bytes. DatasetError if it cannot be opened."""
     try:

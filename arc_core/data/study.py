@@ -15,6 +15,7 @@ def open_study(memory: Memory, config: DataConfig, task: Task, metric: str, home
     """Find or register the study of this data. The split is made once, before the first training."""
     dataset = open_dataset(config, task, home)
     _need_labels(dataset, metric)
+    _need_masks(dataset, metric)
     split = make_split(dataset, config.folds, config.split_seed)
     return memory.register_study(
         Study(
@@ -35,6 +36,15 @@ def _need_labels(dataset: Dataset, metric: str) -> None:
             f"the metric {metric} needs a label of every image",
             where=Path(dataset.root) / "labels.csv",
             cure="Write it with the columns image_id,label, or choose another metric, such as mean_dice.",
+        )
+
+
+def _need_masks(dataset: Dataset, metric: str) -> None:
+    if metric == "dri" and all(case.mask is None for case in dataset.cases):
+        raise DatasetError(
+            "the metric dri needs masks",
+            where=Path(dataset.root) / "masks",
+            cure="Add the masks of some images at least, or choose another metric, such as auc.",
         )
 
 

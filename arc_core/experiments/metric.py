@@ -8,7 +8,7 @@ Task = Literal["segmentation", "classification"]
 
 
 class Metric(Record):
-    """One figure of merit; compare values with `is_better`, never with `>`."""
+    """One figure of merit, from 0 to 1; compare values with `is_better`, never with `>`."""
 
     name: str
     label: str
@@ -22,6 +22,11 @@ class Metric(Record):
         """How much better `value` is, positive when better."""
         return value - over if self.higher_is_better else over - value
 
+    @property
+    def worst(self) -> float:
+        """The worst value there can be."""
+        return 0.0 if self.higher_is_better else 1.0
+
 
 METRICS = {
     metric.name: metric
@@ -32,10 +37,19 @@ METRICS = {
         Metric(name="vcdr_mae", label="vCDR MAE", higher_is_better=False),
         Metric(name="auc", label="AUC", higher_is_better=True),
         Metric(name="brier", label="Brier score", higher_is_better=False),
+        Metric(name="sensitivity_at_85", label="sensitivity at 85 % specificity", higher_is_better=True),
+        Metric(name="sensitivity_at_95", label="sensitivity at 95 % specificity", higher_is_better=True),
+        Metric(name="dri", label="DRI", higher_is_better=True),
     )
 }
 
-OF_TASK: dict[Task, tuple[str, ...]] = {"segmentation": tuple(METRICS), "classification": ("auc", "brier")}
+_OF_A_PROBABILITY = ("auc", "brier", "sensitivity_at_85", "sensitivity_at_95")
+_OF_MASKS = ("mean_dice", "disc_dice", "cup_dice", "vcdr_mae")
+
+OF_TASK: dict[Task, tuple[str, ...]] = {
+    "segmentation": _OF_MASKS + _OF_A_PROBABILITY,
+    "classification": (*_OF_A_PROBABILITY, "dri"),
+}
 PRIMARY: dict[Task, str] = {"segmentation": "mean_dice", "classification": "auc"}
 
 

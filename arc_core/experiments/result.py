@@ -24,6 +24,8 @@ class Case(Record):
     vcdr: float | None = None
     """Predicted; 0 for a disc without a cup, None also where no disc was found."""
     vcdr_reference: float | None = None
+    dri: float | None = None
+    """Disc relevance index: how far what a classification rests on is the disc. None without a mask."""
 
     @property
     def mean_dice(self) -> float | None:

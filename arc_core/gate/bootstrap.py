@@ -8,6 +8,7 @@ weights, how often each image occurs in it, so that many resamples are one array
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ _MEANS: dict[str, Callable[[Case], float | None]] = {
     "cup_dice": lambda case: case.cup_dice,
     "vcdr_mae": lambda case: case.vcdr_error,
     "brier": lambda case: _squared_error(case),
+    "dri": lambda case: case.dri,
 }
 
 
@@ -50,10 +52,10 @@ def interval(
 ) -> Estimate | None:
     """The metric over all cases, with its interval.
 
-    None where it is undefined: a case lacks the value, or AUC with one class only. ExperimentFailed if
+    None where it is undefined: a case lacks the value, or there is one class only. ExperimentFailed if
     a value is not finite. ValueError if an image occurs twice.
     """
-    cases = _in_order(cases)
+    cases = _concerned(metric, _in_order(cases))
     statistic = _statistic(cases, metric)
     return None if statistic is None else _estimate(statistic, cases, resamples, seed, level)
 
@@ -74,6 +76,9 @@ def paired_gain(
     """
     ours, theirs = _in_order(challenger), _in_order(champion)
     _need_same_cases(ours, theirs)
+    ours, theirs = _concerned(metric, ours), _concerned(metric, theirs)
+    if len(ours) != len(theirs):  # one of them was measured before the metric was
+        return None
     mine, other = _statistic(ours, metric), _statistic(theirs, metric)
     if mine is None or other is None:
         return None
@@ -109,6 +114,31 @@ def weighted_auc(labels: Sequence[int], scores: Sequence[float]) -> Statistic:
     return auc
 
 
+def weighted_sensitivity(labels: Sequence[int], scores: Sequence[float], *, specificity: float) -> Statistic:
+    """The highest sensitivity at any threshold whose specificity is at least `specificity`, under weights.
+
+    A score at the threshold counts as positive. NaN in a resample that has one class only.
+    """
+    values = np.asarray(scores, np.float64)
+    order = np.argsort(-values, kind="stable")
+    positive = np.asarray(labels, np.float64)[order]
+    ends = np.flatnonzero(np.r_[np.diff(values[order]) < 0, True])  # the last of each group of ties
+
+    def sensitivity(weights: Floats) -> Floats:
+        ordered = weights[:, order]
+        hits = np.cumsum(ordered * positive, axis=1)
+        alarms = np.cumsum(ordered * (1 - positive), axis=1)
+        ill, healthy = hits[:, -1], alarms[:, -1]
+        # Weights are counts, so the tolerance only undoes the rounding of the bound.
+        allowed = alarms[:, ends] <= ((1 - specificity) * healthy + 1e-9)[:, None]
+        found = np.where(allowed, hits[:, ends], 0).max(axis=1)
+        share: Floats = np.full(len(found), np.nan)
+        np.divide(found, ill, out=share, where=(ill > 0) & (healthy > 0))
+        return share
+
+    return sensitivity
+
+
 def weighted_mean(values: Sequence[float]) -> Statistic:
     """The mean over images under weights."""
     column = np.asarray(values, np.float64)
@@ -142,14 +172,21 @@ def _estimate(
 
 
 def _statistic(cases: Sequence[Case], metric: str) -> Statistic | None:
-    if metric == "auc":
+    if metric in _BY_RANK:
         labels = _column(cases, metric, lambda case: case.label)
         scores = _column(cases, metric, lambda case: case.probability)
         if labels is None or scores is None or len(set(labels)) < 2:
             return None
-        return weighted_auc([int(label) for label in labels], scores)
+        return _BY_RANK[metric]([int(label) for label in labels], scores)
     values = _column(cases, metric, _MEANS[metric])
     return None if values is None else weighted_mean(values)
+
+
+_BY_RANK: dict[str, Callable[[Sequence[int], Sequence[float]], Statistic]] = {
+    "auc": weighted_auc,
+    "sensitivity_at_85": partial(weighted_sensitivity, specificity=0.85),
+    "sensitivity_at_95": partial(weighted_sensitivity, specificity=0.95),
+}
 
 
 def _column(
@@ -165,6 +202,12 @@ def _column(
             raise ExperimentFailed(f"{metric} of image {case.image_id} is {value}, not a finite number")
         column.append(value)
     return column or None
+
+
+def _concerned(metric: str, cases: list[Case]) -> list[Case]:
+    """DRI is taken over the cases with a reference mask. Which have one is not for a network to choose, so
+    leaving the others out flatters none."""
+    return [case for case in cases if case.dri is not None] if metric == "dri" else cases
 
 
 def _squared_error(case: Case) -> float | None:

@@ -14,12 +14,16 @@ from arc_core.experiments.board import Alarm, Decision, Directive, Lesson, Propo
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
+from arc_core.experiments.objectives import Objectives
 from arc_core.experiments.study import Cycle, Experiment, Study
+from arc_core.gate.front import front_of
 from arc_core.gate.panel import read_cases
 from arc_core.provenance.canonical import sha256_of_file
 from arc_core.provenance.files import write_atomically
 from arc_core.record import Record
 from arc_core.report import figures
+from arc_core.report.front import section_of
+from arc_core.report.front_plot import picture_of
 from arc_core.report.standing import Standing, standing_of
 from arc_core.report.summary import (
     CycleSummary,
@@ -56,22 +60,25 @@ def write_report(
     *,
     alarms: Sequence[Alarm] = (),
     forbidden: Sequence[ForbiddenRange] = (),
+    objectives: Objectives | None = None,
 ) -> CycleReport:
     """Render the report of a cycle that trained `ids`, under `home`/report; `index.html` is the newest.
 
     `alarms`: those that the board was warned of. `forbidden`: the ranges it may not enter from now on.
+    `objectives`: what the front is shown for; without them there is none.
     """
     folder = home / "report" / study.id
     page = folder / f"cycle-{cycle.number:04d}.html"
     summary = summarise(memory, study, cycle, ids).model_copy(update={"report": str(page)})
     standing = standing_of(memory, study)
-    told = {
+    told: dict[str, Any] = {
         "lessons": lessons,
         "alarms": alarms,
         "forbidden": [(wording.forbidden(bad), bad.taught_by) for bad in forbidden],
         "standing": standing,
         "arm_in_words": arm_in_words,
     }
+    told |= _front(memory, study, objectives or {})
     markdown = _render(memory, study, cycle, summary, told, home / "runs")
     html = _page(f"ARC · cycle {cycle.number}", markdown)
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,6 +128,18 @@ def _render(
         learned=[p for p in proposals.values() if p.rests_on],
         **told,
     )
+
+
+def _front(memory: Memory, study: Study, objectives: Objectives) -> dict[str, Any]:
+    if not objectives:
+        return {"front": None}
+    champion = memory.champion(study.id)
+    champion_id = champion.id if champion else None
+    front = front_of(memory.outcomes(study.id), objectives)
+    return {
+        "front": section_of(front, objectives, champion_id),
+        "front_picture": _inline(picture_of(front, objectives, champion_id)),
+    }
 
 
 def _metrics(champion: Experiment | None) -> list[tuple[str, Any]]:

@@ -1,6 +1,5 @@
 """The report's pictures, as PNG bytes. Draws off screen; matplotlib is loaded on first use."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.result import Point
 from arc_core.experiments.study import Score
+from arc_core.report.canvas import ACCENT, FAINT, INK, new_figure, png_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-INK, ACCENT, FAINT = "#1f2933", "#0b7285", "#adb5bd"
 RIM, CUP = "#2f9e44", "#e8590c"
 
 
 def best_so_far(scores: Sequence[Score], metric: str) -> bytes:
     """Every experiment's primary metric with its interval, and the best value up to it."""
-    figure, axes = _new(6.4, 3.2)
+    figure, (axes,) = new_figure(6.4, 3.2)
     best: list[float] = []
     for score in scores:
         better = not best or METRICS[metric].is_better(score.estimate.value, best[-1])
@@ -34,7 +33,7 @@ def best_so_far(scores: Sequence[Score], metric: str) -> bytes:
     axes.set_ylabel(METRICS[metric].label)
     axes.xaxis.get_major_locator().set_params(integer=True)
     figure.legend(frameon=False, fontsize=8, loc="outside upper center", ncols=3)  # covers no point
-    return _png(figure)
+    return png_of(figure)
 
 
 def _intervals(axes: Any, scores: Sequence[Score], colour: str) -> None:
@@ -49,8 +48,8 @@ def _intervals(axes: Any, scores: Sequence[Score], colour: str) -> None:
 
 def learning_curves(curves: Sequence[tuple[str, Sequence[Point]]]) -> bytes:
     """Loss over epochs, a panel per experiment: each fold's training loss, and the held-out loss."""
-    figure, grid = _new(2.3 * max(len(curves), 1) + 0.6, 2.6, columns=max(len(curves), 1))
-    for axes, (title, points) in zip(_flat(grid), curves, strict=True):
+    figure, panels = new_figure(2.3 * max(len(curves), 1) + 0.6, 2.6, columns=max(len(curves), 1))
+    for axes, (title, points) in zip(panels, curves, strict=True):
         for fold in sorted({point.fold for point in points}):
             own = [point for point in points if point.fold == fold]
             axes.plot([p.epoch for p in own], [p.train_loss for p in own], color=FAINT, linewidth=1)
@@ -60,12 +59,12 @@ def learning_curves(curves: Sequence[tuple[str, Sequence[Point]]]) -> bytes:
             )
         axes.set_title(title, fontsize=9)
         axes.set_xlabel("epoch")
-    first = _flat(grid)[0]
+    first = panels[0]
     first.set_ylabel("loss")
     first.plot([], [], color=FAINT, label="training, each fold")
     first.plot([], [], color=ACCENT, label="held out (watched only)")
     figure.legend(frameon=False, fontsize=7, loc="outside upper center", ncols=2)
-    return _png(figure)
+    return png_of(figure)
 
 
 def overlay(image_path: Path, reference_path: Path, predicted_path: Path) -> bytes:
@@ -73,37 +72,16 @@ def overlay(image_path: Path, reference_path: Path, predicted_path: Path) -> byt
     from arc_core.data.reader import read_image, read_mask
 
     image, reference, predicted = read_image(image_path), read_mask(reference_path), read_mask(predicted_path)
-    figure, axes = _new(3.6, 3.6 * image.shape[0] / image.shape[1] + 0.3)
+    figure, (axes,) = new_figure(3.6, 3.6 * image.shape[0] / image.shape[1] + 0.3)
     axes.imshow(image)
     for mask, style in ((reference, "dashed"), (predicted, "solid")):
         _contours(axes, mask, style)
     axes.set_axis_off()
     axes.set_title("disc green, cup orange; reference dashed", fontsize=8)
-    return _png(figure)
+    return png_of(figure)
 
 
 def _contours(axes: Any, mask: "np.ndarray", style: str) -> None:
     for level, colour in ((1, RIM), (2, CUP)):
         if (mask >= level).any():
             axes.contour(mask >= level, levels=[0.5], colors=colour, linewidths=1.3, linestyles=style)
-
-
-def _new(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
-    grid = figure.subplots(1, columns)
-    for axes in _flat(grid):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=8)
-    return figure, grid
-
-
-def _flat(grid: Any) -> list[Any]:
-    return list(grid.flat) if hasattr(grid, "flat") else [grid]
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from arc_core.data.anatomy import vertical_cdr
 from arc_core.data.manifest import ImageCase
-from arc_core.data.reader import Pixels, decode_mask, read_bytes
+from arc_core.data.reader import Pixels, decode_mask, read_bytes, read_grey
 from arc_core.errors import DatasetError, ExperimentFailed
 from arc_core.experiments.result import CASES, Case, Result, VcdrModel
 from arc_core.gate.bootstrap import measure
 from arc_core.provenance.canonical import canonical_json, sha256_of_file
 from arc_core.provenance.files import write_atomically
 from arc_core.training.cost import work_gflop
-from arc_core.training.fold import DONE, MASKS, PREDICTIONS, FoldDone, read_curve, read_fold
+from arc_core.training.dri import disc_relevance
+from arc_core.training.fold import CAMS, DONE, MASKS, PREDICTIONS, FoldDone, read_curve, read_fold
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.vcdr import cross_fitted, fit_vcdr_model
 
@@ -107,7 +108,23 @@ def _classified(plan: TrainingPlan, case: ImageCase, prediction: tuple[int, dict
         fold=fold,
         label=case.label,
         probability=probability,
+        dri=_dri(plan, case, fold),
     )
+
+
+def _dri(plan: TrainingPlan, case: ImageCase, fold: int) -> float | None:
+    reference_path = plan.dataset.mask_path(case)
+    if reference_path is None:
+        return None
+    path = plan.fold_dir(fold) / CAMS / f"{case.image_id}.png"
+    try:
+        relevance = read_grey(path)
+    except DatasetError as error:
+        raise ExperimentFailed(str(error)) from None
+    size_px = plan.spec.image_size_px
+    if relevance.shape != (size_px, size_px):
+        raise ExperimentFailed(f"{path} is {relevance.shape[1]} × {relevance.shape[0]} px, not {size_px} px")
+    return disc_relevance(relevance, _mask(reference_path, case.mask_sha256))
 
 
 def _mask(path: Path, sha256: str | None = None) -> Pixels:

@@ -34,6 +34,7 @@ from arc_core.training.module import FoldModule, predict_logits
 from arc_core.training.networks import build_network
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.reading import mask_of, probabilities_of
+from arc_core.training.relevance import write_relevance
 from arc_core.training.strategy import build_trainer, reader, resolved_precision
 
 
@@ -50,13 +51,15 @@ def train_fold(
     folder = plan.fold_dir(fold)
     module, held_out = _fit(plan, fold, frames, on_epoch)
     weights = module.weights
-    logits = _held_out_logits(plan, weights, frames.images[held_out])
+    network = _plain_network(plan, weights)
+    logits = _held_out_logits(plan, network, frames.images[held_out])
     if not torch.isfinite(logits).all():
         raise ExperimentFailed(f"the network of fold {fold} predicts values that are not finite")
     if ranks.this() > 0:
         return None
     write_tensors(folder / MODEL, weights)
     _write_predictions(plan, folder, [frames.cases[i].image_id for i in held_out.tolist()], frames, logits)
+    write_relevance(plan, folder, network, frames, held_out)
     rows = [(point.epoch, point.train_loss, point.held_out_loss) for point in module.curve]
     write_rows(folder / CURVE, ("epoch", "train_loss", "held_out_loss"), rows)
     remove(checkpoint_path(plan, fold))
@@ -114,12 +117,14 @@ def _fit(
     return module, held_out
 
 
-def _held_out_logits(
-    plan: TrainingPlan, weights: dict[str, torch.Tensor], images: torch.Tensor
-) -> torch.Tensor:
-    """What the network says that is saved, in float32, whatever it was trained in."""
+def _plain_network(plan: TrainingPlan, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
+    """The network that is saved, in float32, whatever it was trained in."""
     network = build_network(plan.spec.task, plan.spec.architecture, channels_last=plan.training.channels_last)
     network.load_state_dict(weights)
+    return network
+
+
+def _held_out_logits(plan: TrainingPlan, network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
     device = torch.device("cuda", ranks.this()) if plan.system.device == "cuda" else torch.device("cpu")
     return predict_logits(network, images, plan.spec, micro_batch=plan.training.micro_batch, device=device)
 

@@ -12,6 +12,7 @@ from arc_core.experiments.result import Point
 from arc_core.provenance.canonical import sha256_of, sha256_of_file
 from arc_core.provenance.files import write_atomically
 from arc_core.record import Record
+from arc_core.training.dri import measures_dri
 from arc_core.training.plan import TrainingPlan
 
 MODEL = "model.pt"
@@ -19,6 +20,8 @@ PREDICTIONS = "predictions.csv"
 CURVE = "curve.csv"
 DONE = "done.json"
 MASKS = "masks"
+CAMS = "cams"
+"""Relevance maps of a classification, one per held-out case that has a mask."""
 
 
 class FoldDone(Record):
@@ -51,6 +54,8 @@ def fold_key(plan: TrainingPlan) -> str:
             "training": plan.training.model_dump(exclude={"checkpoint_every_s"}),
             "deepspeed": None if plan.deepspeed is None else plan.deepspeed.model_dump(),
             "device": plan.system.device,
+            # A fold trained before relevance was measured has no maps, and can't stand for one that has.
+            **({"relevance": CAMS} if any(measures_dri(plan, case) for case in plan.dataset.cases) else {}),
         }
     )
 

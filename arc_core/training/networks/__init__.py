@@ -2,7 +2,8 @@
 
 A network takes images (B, 3, S, S) with S a multiple of 16 and returns logits: (B, 3, S, S) of
 background, rim and cup, or (B, 1) of glaucoma. `CHANNELS_LAST = True` in its file stores the weights so
-where that is faster on a CPU. To add a network, write its file and its config
+where that is faster on a CPU. A classification's file names its last convolutional stage, `CAM_LAYER`, the
+module that Grad-CAM looks at. To add a network, write its file and its config
 (`configs/model/<task>/<name>.yaml`), then run `make costs`.
 """
 

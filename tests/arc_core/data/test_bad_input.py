@@ -228,6 +228,18 @@ def test_a_metric_of_labels_needs_them(folder, tmp_path):
         assert memory.studies() == ()
 
 
+def test_a_metric_of_masks_needs_one_at_least(folder, tmp_path):
+    masks = sorted((folder / "masks").iterdir())
+    for path in masks[1:]:
+        path.unlink()
+    with closing(Memory(f"sqlite:///{tmp_path / 'arc.db'}")) as memory:
+        config = DataConfig(path=str(folder), folds=2)
+        assert open_study(memory, config, "classification", "dri", tmp_path).metric == "dri"
+        masks[0].unlink()
+        with pytest.raises(DatasetError, match="masks: the metric dri needs masks"):
+            open_study(memory, config, "classification", "dri", tmp_path)
+
+
 def test_fewer_patients_than_folds(simulated):
     with pytest.raises(DatasetError, match=r"got 18 patients; expected at least 20\. Set data.folds=18"):
         make_split(simulated, 20, 0)

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from arc_core.data.reader import from_square, read_image, read_mask, to_square, write_mask
+from arc_core.data.reader import from_square, read_grey, read_image, read_mask, to_square, write_mask
 from arc_core.errors import DatasetError
 
 
@@ -19,6 +19,14 @@ def test_grey_becomes_three_equal_channels(tmp_path, grey):
     assert image.shape == (12, 20, 3)
     assert (image == grey[..., None]).all()
     image[0, 0] = 1  # torch needs writable memory
+
+
+def test_a_grey_picture_is_read_as_it_is_and_no_other(tmp_path, grey):
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    assert (read_grey(tmp_path / "a.png") == grey).all()
+    Image.fromarray(grey).convert("RGB").save(tmp_path / "b.png")
+    with pytest.raises(DatasetError, match=r"b\.png: the picture is not grey; got mode RGB"):
+        read_grey(tmp_path / "b.png")
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])

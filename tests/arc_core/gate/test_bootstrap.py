@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arc_core.errors import ExperimentFailed
+from arc_core.experiments.metric import OF_TASK
 from arc_core.experiments.result import Case
 from arc_core.gate.bootstrap import (
     interval,
@@ -15,6 +16,7 @@ from arc_core.gate.bootstrap import (
     patient_weights,
     weighted_auc,
     weighted_mean,
+    weighted_sensitivity,
 )
 
 
@@ -44,18 +46,41 @@ def cohort(patients=30, eyes=2, shift=0.0, seed=0) -> list[Case]:
 def test_values_are_the_plain_statistics():
     cases = cohort()
     found = measure(cases, "segmentation", resamples=200)
-    assert set(found) == {"mean_dice", "disc_dice", "cup_dice", "vcdr_mae", "auc", "brier"}
+    assert set(found) == set(OF_TASK["segmentation"])
     assert found["disc_dice"].value == pytest.approx(np.mean([case.disc_dice for case in cases]))
     assert found["mean_dice"].value == pytest.approx(found["disc_dice"].value - 0.05)
     assert found["vcdr_mae"].value == pytest.approx(np.mean([abs(0.5 - c.vcdr_reference) for c in cases]))
     assert found["brier"].value == pytest.approx(np.mean([(c.probability - c.label) ** 2 for c in cases]))
     for estimate in found.values():
-        assert estimate.low < estimate.value < estimate.high
+        assert estimate.low < estimate.high
+        assert estimate.low <= estimate.value <= estimate.high
         assert estimate.patients == 30
 
 
 def test_classification_measures_no_dice():
-    assert set(measure(cohort(), "classification", resamples=200)) == {"auc", "brier"}
+    found = set(measure(cohort(), "classification", resamples=200))
+    assert found == {"auc", "brier", "sensitivity_at_85", "sensitivity_at_95"}
+
+
+def with_dri(cases: list[Case], values: list[float | None]) -> list[Case]:
+    return [case.model_copy(update={"dri": dri}) for case, dri in zip(cases, values, strict=True)]
+
+
+def test_dri_is_the_mean_over_the_cases_that_have_a_mask():
+    cases = cohort(10, eyes=1)
+    some = with_dri(cases, [0.2, 0.4, 0.6, *[None] * 7])
+    assert interval(some, "dri").value == pytest.approx(0.4)
+    assert interval(some, "dri").patients == 3
+    assert interval(some, "auc") == interval(cases, "auc")
+    assert interval(cases, "dri") is None
+
+
+def test_dri_gains_over_a_champion_that_has_it_and_can_not_be_told_over_one_without():
+    cases = cohort(10, eyes=1)
+    low, high = (with_dri(cases, [dri] * 8 + [None] * 2) for dri in (0.3, 0.5))
+    gain = paired_gain("dri", high, low)
+    assert (gain.value, gain.patients) == (pytest.approx(0.2), 8)
+    assert paired_gain("dri", high, cases) is None
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -69,6 +94,38 @@ def test_auc_equals_sklearn_with_ties_and_weights(data):
     weights = [1, 1, *data.draw(st.lists(st.integers(0, 4), min_size=count - 2, max_size=count - 2))]
     ours = weighted_auc(labels, scores)(np.array([weights], float))[0]
     assert ours == pytest.approx(roc_auc_score(labels, scores, sample_weight=weights))
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data(), st.sampled_from([0.5, 0.85, 0.95, 1.0]))
+def test_sensitivity_is_the_highest_point_of_sklearns_curve_left_of_the_bound(data, specificity):
+    from sklearn.metrics import roc_curve
+
+    count = data.draw(st.integers(2, 40))
+    labels = [0, 1, *data.draw(st.lists(st.integers(0, 1), min_size=count - 2, max_size=count - 2))]
+    scores = data.draw(st.lists(st.sampled_from([0.1, 0.2, 0.5, 0.9]), min_size=count, max_size=count))
+    weights = [1, 1, *data.draw(st.lists(st.integers(0, 4), min_size=count - 2, max_size=count - 2))]
+    alarms, hits, _ = roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
+    expected = hits[alarms <= 1 - specificity + 1e-9].max()
+    ours = weighted_sensitivity(labels, scores, specificity=specificity)(np.array([weights], float))[0]
+    assert ours == pytest.approx(expected)
+
+
+def test_sensitivity_is_torchmetrics_own():
+    import torch
+    from torchmetrics.functional.classification import binary_sensitivity_at_specificity
+
+    cases = cohort(40)
+    scores, labels = (torch.tensor([getattr(c, name) for c in cases]) for name in ("probability", "label"))
+    for metric, specificity in (("sensitivity_at_85", 0.85), ("sensitivity_at_95", 0.95)):
+        theirs, _ = binary_sensitivity_at_specificity(scores.double(), labels, min_specificity=specificity)
+        assert interval(cases, metric, resamples=200).value == pytest.approx(float(theirs))
+
+
+def test_sensitivity_needs_both_classes():
+    statistic = weighted_sensitivity([0, 1], [0.1, 0.9], specificity=0.85)
+    assert np.isnan(statistic(np.array([[1.0, 0.0], [0.0, 2.0]]))).all()
+    assert statistic(np.array([[1.0, 1.0]]))[0] == 1
 
 
 @pytest.mark.parametrize("metric", ["mean", "auc"])

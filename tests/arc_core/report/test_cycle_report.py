@@ -24,7 +24,9 @@ from arc_core.experiments.board import (
 from arc_core.experiments.call import Call
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
+from arc_core.experiments.objectives import Objective
 from arc_core.experiments.study import Study
+from arc_core.gate.front import front_of
 from arc_core.report.cycle import CycleReport, write_report
 from tests.browser import rendered
 from tests.command import memory_in
@@ -273,6 +275,35 @@ def test_every_picture_is_whole(memory, study, home):
             assert min(picture.size) > 100
 
 
+OBJECTIVES = {"mean_dice": Objective(), "vcdr_mae": Objective()}
+
+
+def test_the_front_is_shown_with_its_members_and_its_volume(memory, study, home):
+    report = report_of(memory, study, home, objectives=OBJECTIVES)
+    page = opened(report)
+    assert "Several objectives" in page.headings
+    assert len(page.pictures) == 4
+    front = front_of(memory.outcomes(study.id), OBJECTIVES)
+    rows = table(page, "vCDR MAE [95 %]")
+    assert {row["#"] for row in rows} == {str(each.number) for each in front.at("front")}
+    named = {experiment.id: experiment for experiment in memory.experiments(study.id)}
+    for row in rows:
+        found = named[row["experiment"].partition(",")[0]]
+        assert row["vCDR MAE [95 %]"] == str(found.outcome.result.metrics["vcdr_mae"])
+    assert f"**Hypervolume {front.volumes[-1].value:.3f}** after this cycle" in report.markdown
+    assert "(mean Dice 0, vCDR MAE 1)" in report.markdown
+    assert "the gate judges by mean Dice alone" in report.markdown
+
+
+def test_the_front_says_what_it_leaves_aside_and_whom_it_keeps_off(memory, study, home):
+    unreachable = {"mean_dice": Objective(constraint=1.0), "dri": Objective()}
+    text = report_of(memory, study, home, objectives=unreachable).markdown
+    assert "Nothing was measured in DRI here" in text
+    assert "No experiment is on the front" in text
+    assert "3 off the front for breaking a constraint: #1 (mean Dice 0." in text
+    assert "Several objectives" not in report_of(memory, study, home).markdown
+
+
 def test_the_newest_report_is_the_index(memory, study, home):
     report = report_of(memory, study, home)
     assert (home / "report" / "index.html").read_bytes() == Path(report.summary.report).read_bytes()
@@ -322,7 +353,8 @@ def test_a_report_without_experiments(memory, study, home):
     fresh = study.model_copy(update={"id": "study-without-any"})
     memory.register_study(fresh)
     memory.begin_cycle(fresh.id)
-    page = opened(report_of(memory, fresh, home))
+    page = opened(report_of(memory, fresh, home, objectives=OBJECTIVES))
     assert page.headings[0].startswith("ARC · cycle 1")
+    assert "Several objectives" in page.headings
     assert page.pictures == []
     assert re.search("No experiment was trained", Path(home / "report" / "index.html").read_text())

@@ -77,6 +77,14 @@ def planner(datasets: dict[str, Dataset]) -> Planner:
 
 
 @pytest.fixture(scope="session")
+def classified(planner: Planner, tmp_path_factory: pytest.TempPathFactory) -> TrainingPlan:
+    """A finished classification of images that have masks. Copy its folder to change it."""
+    plan = planner(tmp_path_factory.mktemp("runs") / "exp-2", "classification", image_size_px=64)
+    run_worker(plan, on_event=lambda event: None)
+    return plan
+
+
+@pytest.fixture(scope="session")
 def trained(planner: Planner, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainingPlan, list[dict]]:
     """A finished segmentation experiment, with the events it sent. Copy its folder to change it."""
     plan = planner(tmp_path_factory.mktemp("runs") / "exp-1")

@@ -255,9 +255,91 @@ def seal_probabilities(plan: TrainingPlan, fold: int, probabilities: dict[str, s
     (folder / "predictions.csv").write_text("image_id,probability\n" + "".join(rows))
     (folder / "curve.csv").write_text("epoch,train_loss,held_out_loss\n1,0.5,\n")
     (folder / "model.pt").write_bytes(b"weights")
+    (folder / "cams").mkdir(exist_ok=True)
+    for image_id in probabilities:
+        write_map(folder / "cams" / f"{image_id}.png", plan.spec.image_size_px)
     fields = {"startup_s": 1, "train_s": 1, "total_s": 1, "images": 1, "peak_memory_mib": 1, "files": {}}
     done = {"fold": fold, "key": fold_key(plan), "device": "cpu", **fields}
     finish_fold(folder, FoldDone.model_validate_json(json.dumps(done)))
+
+
+def write_map(path: Path, size_px: int, value: int = 255) -> None:
+    Image.fromarray(np.full((size_px, size_px), value, np.uint8)).save(path)
+
+
+@pytest.fixture
+def classification(classified, tmp_path) -> TrainingPlan:
+    shutil.copytree(classified.run_dir, tmp_path / "exp-2")
+    return classified.model_copy(update={"run_dir": str(tmp_path / "exp-2")})
+
+
+def any_map(folder: Path) -> Path:
+    return sorted((folder / "cams").iterdir())[0]
+
+
+def test_a_classification_of_images_with_masks_has_its_disc_relevance(classification):
+    result, cases = evaluate(classification)
+
+    assert result.metrics["dri"].value == pytest.approx(np.mean([case.dri for case in cases]))
+    assert len({case.dri for case in cases}) > 1
+    assert all(0 <= case.dri <= 1 for case in cases)
+    maps = [name for name in result.files if "/cams/" in name]
+    assert len(maps) == len(classification.dataset.cases)
+    case = cases[0]
+    relevance = np.asarray(Image.open(classification.fold_dir(case.fold) / "cams" / f"{case.image_id}.png"))
+    disc = np.asarray(Image.open(Path(classification.dataset.root) / "masks" / f"{case.image_id}.png")) >= 1
+    relevant = relevance >= relevance.max() / 2  # at 64 px network and image share their frame
+    assert case.dri == pytest.approx((relevant & disc).sum() / (relevant | disc).sum())
+
+
+def test_a_map_is_of_the_model_that_never_saw_the_case(classification):
+    for fold in range(classification.split.folds):
+        names = {path.stem for path in (classification.fold_dir(fold) / "cams").iterdir()}
+        assert names == set(classification.split.held_out(fold))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda folder: any_map(folder).unlink(), r"cams/.*cannot be opened"),
+        (lambda folder: any_map(folder).write_bytes(b"\x89PNG\r\n"), "damaged"),
+        (lambda folder: write_map(any_map(folder), 32), "32 × 32 px, not 64 px"),
+        (lambda folder: Image.new("RGB", (64, 64)).save(any_map(folder)), "not grey"),
+    ],
+    ids=["no map", "torn", "size", "colour"],
+)
+def test_a_wrong_map_fails_even_with_the_right_hash(classification, change: Change, named):
+    change(classification.fold_dir(0))
+    reseal(classification.fold_dir(0))
+
+    with pytest.raises(ExperimentFailed, match=named):
+        evaluate(classification)
+
+
+def test_a_map_changed_after_training_fails(classification):
+    write_map(any_map(classification.fold_dir(0)), 64)
+
+    with pytest.raises(ExperimentFailed, match=r"cams/.*was changed"):
+        evaluate(classification)
+
+
+def test_a_fold_trained_before_relevance_was_measured_does_not_count(classification):
+    cases = [case.model_copy(update={"mask": None}) for case in classification.dataset.cases]
+    without = classification.dataset.model_copy(update={"cases": tuple(cases)})
+    assert fold_key(classification.model_copy(update={"dataset": without})) != fold_key(classification)
+
+
+def test_without_masks_a_classification_has_no_disc_relevance(planner, tmp_path):
+    plan = planner(tmp_path, "classification")
+    cases = tuple(case.model_copy(update={"mask": None, "mask_sha256": None}) for case in plan.dataset.cases)
+    plan = plan.model_copy(update={"dataset": plan.dataset.model_copy(update={"cases": cases})})
+    for fold in (0, 1):
+        seal_probabilities(plan, fold, dict.fromkeys(plan.split.held_out(fold), "0.5"))
+
+    result, cases = evaluate(plan)
+
+    assert "dri" not in result.metrics
+    assert {case.dri for case in cases} == {None}
 
 
 def bits(number: int) -> np.ndarray:

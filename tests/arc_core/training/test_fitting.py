@@ -7,6 +7,7 @@ import torch
 
 from arc_core.agents.forbidden import cause_of
 from arc_core.errors import ExperimentFailed
+from arc_core.experiments.metric import OF_TASK
 from arc_core.experiments.result import Result
 from arc_core.training.batches import EpochBatches
 from arc_core.training.evaluator import evaluate
@@ -52,7 +53,7 @@ def test_a_classifier_gives_every_case_a_probability(planner, tmp_path):
 
     result = trained_here(plan)
 
-    assert set(result.metrics) == {"auc", "brier"}
+    assert set(result.metrics) == set(OF_TASK["classification"])
     assert result.vcdr_model is None
     assert not list(Path(plan.run_dir).glob("fold-*/masks"))
 

@@ -6,6 +6,7 @@ from torch import nn
 from arc_core.experiments.spec import Architecture
 
 CHANNELS_LAST = True
+CAM_LAYER = "class_layers.relu"
 
 # Half a DenseNet-121, DenseNet-121 and DenseNet-169.
 _BLOCKS = {3: (3, 6, 12, 8), 4: (6, 12, 24, 16), 5: (6, 12, 32, 32)}

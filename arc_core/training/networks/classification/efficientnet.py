@@ -6,6 +6,7 @@ from torch import nn
 from arc_core.experiments.spec import Architecture
 
 CHANNELS_LAST = True
+CAM_LAYER = "_bn1"
 
 # EfficientNet-B0: repeats, kernel, stride, expansion, channels in and out, squeeze-and-excitation.
 _BLOCKS = [

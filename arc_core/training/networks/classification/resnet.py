@@ -6,6 +6,7 @@ from torch import nn
 from arc_core.experiments.spec import Architecture
 
 CHANNELS_LAST = True
+CAM_LAYER = "layer4"
 
 # ResNet-10, -18 and -34.
 _BLOCKS = {3: [1, 1, 1, 1], 4: [2, 2, 2, 2], 5: [3, 4, 6, 3]}
