@@ -32,6 +32,7 @@ from arc_core.training.fold import (
     write_rows,
 )
 from arc_core.training.frames import Frames
+from arc_core.training.hardness import easiest_first
 from arc_core.training.module import FoldModule, predict_logits
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.reading import mask_of, probabilities_of
@@ -85,7 +86,7 @@ def _fit(
     held_out = frames.positions(plan.split.held_out(fold))
     training = EpochBatches(
         frames,
-        frames.positions(plan.split.training(fold)),
+        easiest_first(frames, frames.positions(plan.split.training(fold)), plan.spec.curriculum),
         plan.training.batch_size,
         plan.training.accumulate,
         seeds[1],

@@ -13,7 +13,9 @@ from arc_core.errors import ExperimentFailed
 from arc_core.experiments.result import Point
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.training.augmentation import augment
+from arc_core.training.auxiliary import WithVcdr
 from arc_core.training.batches import Batch, EpochBatches
+from arc_core.training.curriculum import active_share
 from arc_core.training.frames import CLASSES, Frames
 from arc_core.training.losses import build_loss
 from arc_core.training.networks import build_network
@@ -49,7 +51,11 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
         self.on_epoch = on_epoch
         self.train_s = 0.0
         self.network = build_network(spec.task, spec.architecture)
-        self.loss = build_loss(spec.task, spec.loss, self.frames.class_counts(training.positions))
+        self.loss = build_loss(spec.task, spec.loss, self._class_counts(), spec.class_weighting)
+        weight = spec.auxiliary.vcdr_weight
+        self.auxiliary = WithVcdr(spec.task, weight, self.network) if weight else None
+        self.epoch_losses: list[float] = []
+        """Means of the epochs so far: all that an adaptive curriculum goes by."""
         self._augmenting = torch.Generator().manual_seed(seed)
         self._watched = watched_epochs(spec.epochs)
         self._losses: list[torch.Tensor] = []
@@ -63,14 +69,14 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         masks = batch.targets[:, None].float() if self.spec.task == "segmentation" else None
         images, masks = augment(batch.images.float() / 255, masks, self.spec.augmentation, self._augmenting)
-        target = batch.targets if masks is None else masks[:, 0]
+        target = as_target(batch.targets if masks is None else masks[:, 0], self.spec)
         logits = self.network(normalise(images, self.spec.normalisation))
-        loss: torch.Tensor = self.loss(logits, as_target(target, self.spec))
+        loss: torch.Tensor = self.loss(logits, target)
         self._losses.append(loss.detach())
-        return loss
+        return loss if self.auxiliary is None else self.auxiliary(loss, logits, target, batch.vcdr)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimiser = build_optimiser(self.spec.optimiser, self.network.parameters())
+        optimiser = build_optimiser(self.spec.optimiser, self.parameters())
         steps = self.training_batches.steps * self.spec.epochs
         schedule = build_schedule(self.spec, optimiser, steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -78,6 +84,9 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
     def on_train_epoch_start(self) -> None:
         self._epoch_started = time.perf_counter()
         self._losses.clear()
+        self.training_batches.share = active_share(
+            self.spec.curriculum, self.current_epoch, self.spec.epochs, self.epoch_losses
+        )
 
     def on_train_epoch_end(self) -> None:
         train_loss = float(torch.stack(self._losses).mean())  # waits for the device
@@ -87,8 +96,15 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
             raise ExperimentFailed(
                 f"the training diverged: the loss is {train_loss} in epoch {epoch} of fold {self.fold}"
             )
+        self.epoch_losses.append(train_loss)
         held_out_loss = self._held_out_loss() if epoch in self._watched else None
         self.on_epoch(Point(fold=self.fold, epoch=epoch, train_loss=train_loss, held_out_loss=held_out_loss))
+
+    def _class_counts(self) -> tuple[int, ...]:
+        """Of the training fold; the pixels of masks only where the loss weighs them."""
+        if self.spec.task == "segmentation" and self.spec.class_weighting == "none":
+            return ()
+        return self.frames.class_counts(self.training_batches.positions)
 
     def _held_out_loss(self) -> float | None:
         """Mean over the cases, of micro-batches as in training: more would need memory of its own."""
