@@ -45,11 +45,12 @@ class VcdrHead(nn.Module):
     def forward(self, vcdr: torch.Tensor) -> torch.Tensor:
         """`vcdr` (B,) of the cases that the network has just seen, NaN where unknown; the mean absolute
         error of the others, a scalar."""
-        predicted = self.linear(self._features.pop()).sigmoid()[:, 0]
+        predicted = self.linear(self._features.pop()).float().sigmoid()[:, 0]
         known = ~vcdr.isnan()
         # Every part stays in the graph, even if no ratio is known: DDP waits for all gradients.
         errors = (predicted - vcdr.nan_to_num()).abs() * known
-        return errors.sum() / known.sum().clamp(min=1)
+        mean: torch.Tensor = errors.sum() / known.sum().clamp(min=1)
+        return mean
 
     def _remember(self, layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         self._features[:] = inputs[:1]

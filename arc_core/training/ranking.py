@@ -15,7 +15,8 @@ class PairwiseAuc(nn.Module):
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """`logits` and `target` (B, 1); a scalar."""
         pairs = target * (1 - target).T  # 1 where the row is a positive and the column a negative
-        short = functional.relu(self.margin - (logits - logits.T))
+        scores = logits.float()  # the difference of two large bf16 scores is too coarse
+        short = functional.relu(self.margin - (scores - scores.T))
         hinge = (short.square() * pairs).sum() / pairs.sum().clamp(min=1)
         bce = functional.binary_cross_entropy_with_logits(logits, target)
         return self.auc_weight * hinge + self.bce_weight * bce

@@ -1,6 +1,6 @@
 """A weighted sum of the other losses; one without a weight is not computed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ def build(params: Mapping[str, float], classes: Classes) -> "nn.Module":
     from arc_core.training.losses.segmentation import boundary, dice, focal, lovasz, tversky
 
     weight = None if classes.weights is None else torch.tensor(classes.weights)
-    parts = {
+    parts: dict[str, Callable[[], nn.Module]] = {
         "dice_weight": partial(dice.build, {}, classes),
         "ce_weight": partial(nn.CrossEntropyLoss, weight=weight, label_smoothing=params["smoothing"]),
         "focal_weight": partial(focal.build, params, classes),
