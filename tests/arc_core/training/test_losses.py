@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from monai.losses.boundary_loss import BoundaryLoss
 from scipy.ndimage import distance_transform_edt
 from sklearn.metrics import jaccard_score, roc_auc_score
 from torch.nn import functional
@@ -12,6 +13,7 @@ from torch.nn import functional
 from arc_core.errors import SpecError
 from arc_core.experiments.spec import Loss
 from arc_core.training import catalogue
+from arc_core.training.distance import _Maps
 from arc_core.training.losses import build_loss
 from arc_core.training.lovasz import LovaszSoftmax, jaccard_steps
 from arc_core.training.weighting import class_weights
@@ -143,6 +145,13 @@ def test_the_boundary_loss_integrates_probability_over_the_signed_distance():
             signed = np.where(inside, 1 - distance_transform_edt(inside), distance_transform_edt(~inside))
             expected.append((probabilities[case, kind] * signed).mean() / 16)
     assert float(value) == pytest.approx(2 * np.mean(expected), rel=1e-5)
+
+
+def test_the_distances_are_monais_own_also_where_there_is_no_contour():
+    _, target = logits_and_target(cases=3, side=12)
+    target[1, 1], target[2, 2] = 0, 1
+    ours, monais = (loss.compute_distance_map(target) for loss in (_Maps(), BoundaryLoss()))
+    torch.testing.assert_close(ours, monais)
 
 
 def test_the_boundary_loss_means_the_same_at_every_size():
