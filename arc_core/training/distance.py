@@ -40,4 +40,7 @@ def signed_distance(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
     """
     if inside.all() or not inside.any():
         return np.zeros(inside.shape)
-    return np.where(inside, 1 - distance_transform_edt(inside), distance_transform_edt(~inside))
+    signed: NDArray[np.float64] = np.where(
+        inside, 1 - distance_transform_edt(inside), distance_transform_edt(~inside)
+    )
+    return signed
