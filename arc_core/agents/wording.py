@@ -21,6 +21,11 @@ LABELS = {
     "augmentation.gamma": "gamma jitter",
     "augmentation.scale": "zoom jitter",
     "augmentation.translation": "shift jitter",
+    "auxiliary.vcdr_weight": "weight of the vCDR",
+    "curriculum.pacing": "curriculum",
+    "curriculum.by": "order of the curriculum",
+    "curriculum.start_share": "first share of the curriculum",
+    "curriculum.full_by": "end of the curriculum",
 }
 Steps = Mapping[str, tuple[Value, Value]]
 

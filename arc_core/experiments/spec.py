@@ -51,6 +51,27 @@ class Augmentation(Record):
     blur_kernel_px: Literal[0, 3] = 0
 
 
+class Curriculum(Record):
+    """Which share of the cases an epoch draws from, the easy ones first (Bengio et al., ICML 2009).
+
+    Without a pacing the other fields mean nothing. `arc_core.training.curriculum` has the formulas.
+    """
+
+    pacing: Literal["none", "linear", "exponential", "step", "adaptive"] = "none"
+    by: Literal["quality", "difficulty"] = Field(
+        "quality",
+        description="sharp pictures first, or cases whose reference shows clearly; that needs masks",
+    )
+    start_share: Real = Field(0.4, ge=0.1, le=1, description="of the cases, in the first epoch")
+    full_by: Real = Field(0.5, ge=0.1, le=1, description="share of the epochs after which all cases are in")
+
+
+class Auxiliary(Record):
+    """What a network learns beside its task, of which the loss keeps a weight of at least 0.6."""
+
+    vcdr_weight: Real = Field(0.0, ge=0, le=0.4, description="of the error in vertical cup-to-disc ratio")
+
+
 class Optimiser(Record):
     name: Name
     lr: Real = Field(gt=0, le=1)
@@ -65,7 +86,10 @@ class ExperimentSpec(Record):
     image_size_px: int = Field(ge=32, le=2048, multiple_of=16)
     normalisation: Literal["unit", "standardise", "contrast"] = "standardise"
     loss: Loss
+    class_weighting: Literal["none", "balanced", "effective_number"] = "none"
+    auxiliary: Auxiliary = Auxiliary()
     augmentation: Augmentation = Augmentation()
+    curriculum: Curriculum = Curriculum()
     optimiser: Optimiser
     schedule: Literal["constant", "cosine", "one_cycle"] = "one_cycle"
     gradient_clip: Real = Field(0.0, ge=0, description="largest norm of a step's gradient; 0: not clipped")
@@ -75,8 +99,18 @@ class ExperimentSpec(Record):
 
     @property
     def id(self) -> str:
-        """Equal specs, equal id, whatever the order of keys."""
-        return sha256_of(self.model_dump(mode="json"))[:16]
+        """Equal trainings, equal id, whatever the order of keys.
+
+        What is switched off is left out: it decides nothing, and specs from before it existed keep their id.
+        """
+        off = {
+            "class_weighting": self.class_weighting == "none",
+            "auxiliary": self.auxiliary.vcdr_weight == 0,
+            "curriculum": self.curriculum.pacing == "none",
+            "gradient_clip": self.gradient_clip == 0,
+        }
+        tree = self.model_dump(mode="json")
+        return sha256_of({name: value for name, value in tree.items() if not off.get(name)})[:16]
 
     def flat(self) -> dict[str, Value]:
         """Dotted path → value, for every leaf."""

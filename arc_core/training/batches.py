@@ -1,4 +1,5 @@
-"""Which cases come in which step: shuffled anew each epoch, every case once, batches of equal size."""
+"""Which cases come in which step: shuffled anew each epoch, every case once unless a curriculum
+holds some back, batches of equal size."""
 
 import math
 from collections.abc import Iterator
@@ -7,15 +8,17 @@ from typing import NamedTuple
 import torch
 
 from arc_core.training.chance import generator
+from arc_core.training.curriculum import draw
 from arc_core.training.frames import Frames
 
 
 class Batch(NamedTuple):
-    """uint8 images (B, 3, S, S), and uint8 masks (B, S, S) or labels (B,); `number` counts an epoch's
-    micro-batches over all processes."""
+    """uint8 images (B, 3, S, S), and uint8 masks (B, S, S) or labels (B,); the ratios of `Frames.vcdr`;
+    `number` counts an epoch's micro-batches over all processes."""
 
     images: torch.Tensor
     targets: torch.Tensor
+    vcdr: torch.Tensor | None
     number: int
 
 
@@ -25,7 +28,12 @@ class EpochBatches:
     An epoch takes ceil(n / batch) steps. Its micro-batches differ by at most one case, so no step is left
     with a remnant that batch norm could not use. Of `ranks` processes each takes its part of every step:
     together they see what one process with as many times more micro-batches to a step would see.
+
+    Under a curriculum `positions` go from the easiest to the hardest, and an epoch draws from the first
+    `share` of them, which whoever trains sets before each epoch.
     """
+
+    share = 1.0
 
     def __init__(
         self,
@@ -64,8 +72,10 @@ class EpochBatches:
         return min(self.steps * self.accumulate, math.ceil(len(self.positions) / self.ranks))
 
     def __iter__(self) -> Iterator[Batch]:
-        shuffled = torch.randperm(len(self.positions), generator=generator(self._seed, self._epoch))
-        parts = torch.tensor_split(self.positions[shuffled], len(self) * self.ranks)
+        frames = self.frames
+        order = draw(self.positions, self.share, generator(self._seed, self._epoch))
+        parts = torch.tensor_split(order, len(self) * self.ranks)
         for number in range(self.rank, len(parts), self.ranks):
             chosen = parts[number]
-            yield Batch(self.frames.images[chosen], self.frames.targets[chosen], number)
+            vcdr = None if frames.vcdr is None else frames.vcdr[chosen]
+            yield Batch(frames.images[chosen], frames.targets[chosen], vcdr, number)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from arc_core.errors import SpecError
 from arc_core.experiments.metric import Task
+from arc_core.experiments.spec import ExperimentSpec
 
 Kind = Literal["networks", "losses"]
 
@@ -43,9 +44,10 @@ def load(kind: Kind, task: Task, name: str) -> ModuleType:
 
 
 def loss_params(task: Task, name: str, params: Mapping[str, float]) -> dict[str, float]:
-    """The loss's default parameters with `params` over them; SpecError for one that it does not have."""
+    """The loss's default parameters with `params` over them; SpecError for one that it does not have, or
+    that makes it no loss."""
     defaults: dict[str, float] = load("losses", task, name).DEFAULTS
-    for key in params:
+    for key, value in params.items():
         if key not in defaults:
             raise SpecError(
                 f"the loss {name} has no such parameter",
@@ -53,4 +55,32 @@ def loss_params(task: Task, name: str, params: Mapping[str, float]) -> dict[str,
                 expected=f"one of {', '.join(sorted(defaults))}" if defaults else "no parameter at all",
                 cure=f"See arc_core/training/losses/{task}/{name}.py.",
             )
-    return {**defaults, **params}
+        if value < 0:
+            raise SpecError(
+                "no parameter of a loss is negative", where=f"loss.params.{key}", got=value, cure="Raise it."
+            )
+    complete = {**defaults, **params}
+    weights = {key: value for key, value in complete.items() if key.endswith("_weight")}
+    if weights and not any(weights.values()):
+        raise SpecError(
+            f"every part of the loss {name} has weight 0",
+            where="loss.params",
+            got=", ".join(weights),
+            cure="Raise one of them.",
+        )
+    return complete
+
+
+def check_loss(spec: ExperimentSpec) -> None:
+    """SpecError where the loss does not take what the spec asks of it."""
+    task, name = spec.task, spec.loss.name
+    loss_params(task, name, spec.loss.params)
+    if spec.class_weighting != "none" and not load("losses", task, name).WEIGHTED:
+        able = [other for other in sorted(losses(task)) if load("losses", task, other).WEIGHTED]
+        raise SpecError(
+            f"the loss {name} takes no class weights",
+            where="class_weighting",
+            got=spec.class_weighting,
+            expected="none",
+            cure=f"Switch it off, or choose a loss that does: {', '.join(able)}.",
+        )

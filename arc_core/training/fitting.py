@@ -30,6 +30,7 @@ from arc_core.training.fold import (
     write_rows,
 )
 from arc_core.training.frames import Frames
+from arc_core.training.hardness import easiest_first
 from arc_core.training.module import FoldModule, predict_logits
 from arc_core.training.networks import build_network
 from arc_core.training.plan import TrainingPlan
@@ -103,7 +104,7 @@ def _fit(
     held_out = frames.positions(plan.split.held_out(fold))
     training = EpochBatches(
         frames,
-        frames.positions(plan.split.training(fold)),
+        easiest_first(frames, frames.positions(plan.split.training(fold)), plan.spec.curriculum),
         plan.training.batch_size,
         plan.training.accumulate,
         seed_of(plan.spec.seed, fold, "order"),

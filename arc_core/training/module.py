@@ -14,8 +14,10 @@ from arc_core.experiments.result import Point
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.training import ranks
 from arc_core.training.augmentation import augment
+from arc_core.training.auxiliary import WithVcdr
 from arc_core.training.batches import Batch, EpochBatches
 from arc_core.training.chance import generator, seed_of
+from arc_core.training.curriculum import active_share
 from arc_core.training.divergence import divergence
 from arc_core.training.frames import CLASSES, Frames
 from arc_core.training.losses import build_loss
@@ -53,14 +55,15 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
         self.curve: list[Point] = []
         self.train_s = self.before_s = 0.0
         self._began = time.perf_counter()
-        self.network = build_network(
-            self.spec.task, self.spec.architecture, channels_last=plan.training.channels_last
-        )
+        spec, options = self.spec, plan.training
+        self.network = build_network(spec.task, spec.architecture, channels_last=options.channels_last)
+        self.loss = build_loss(spec.task, spec.loss, self._class_counts(), spec.class_weighting)
+        weight = spec.auxiliary.vcdr_weight
+        self.auxiliary = WithVcdr(spec.task, weight, self.network) if weight else None
         ranks.remember_for_all(self.network)
-        if plan.training.compile:
+        if options.compile:
             self.network.compile()  # in place: the names of the weights stay what they are
-        self.loss = build_loss(self.spec.task, self.spec.loss, self.frames.class_counts(training.positions))
-        self._watched = watched_epochs(self.spec.epochs)
+        self._watched = watched_epochs(spec.epochs)
         self._losses: list[torch.Tensor] = []
         self._epoch_started = 0.0
 
@@ -77,16 +80,17 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
         images, masks = augment(
             batch.images.float() / 255, masks, self.spec.augmentation, generator(*place, "augmentation")
         )
-        target = batch.targets if masks is None else masks[:, 0]
-        loss: torch.Tensor = self.loss(self(images), as_target(target, self.spec))
+        target = as_target(batch.targets if masks is None else masks[:, 0], self.spec)
+        logits = self(images)
+        loss: torch.Tensor = self.loss(logits, target)
         self._losses.append(loss.detach())
         if len(self._losses) % _CHECK_EVERY == 0:
             self._need_finite(float(torch.stack(self._losses[-_CHECK_EVERY:]).mean()))
-        return loss
+        return loss if self.auxiliary is None else self.auxiliary(loss, logits, target, batch.vcdr)
 
     def configure_optimizers(self) -> dict[str, Any]:
         scaled = self.spec.optimiser.model_copy(update={"lr": self.plan.training.lr})
-        optimiser = build_optimiser(scaled, self.network.parameters())
+        optimiser = build_optimiser(scaled, self.parameters())
         steps = self.training_batches.steps * self.spec.epochs
         schedule = build_schedule(self.spec.model_copy(update={"optimiser": scaled}), optimiser, steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -94,6 +98,10 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
     def on_train_epoch_start(self) -> None:
         self._epoch_started = time.perf_counter()
         self._losses.clear()
+        losses = [point.train_loss for point in self.curve]
+        self.training_batches.share = active_share(
+            self.spec.curriculum, self.current_epoch, self.spec.epochs, losses
+        )
 
     def on_train_epoch_end(self) -> None:
         train_loss = float(ranks.mean(torch.stack(self._losses).mean()))  # waits for the device
@@ -142,6 +150,12 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
         raise ExperimentFailed(
             f"the training diverged: {reason} in epoch {self.current_epoch + 1} of fold {self.fold}"
         )
+
+    def _class_counts(self) -> tuple[int, ...]:
+        """Of the training fold; the pixels of masks only where the loss weighs them."""
+        if self.spec.task == "segmentation" and self.spec.class_weighting == "none":
+            return ()
+        return self.frames.class_counts(self.training_batches.positions)
 
     def _held_out_loss(self) -> float | None:
         """Mean over the cases, of micro-batches as in training: more would need memory of its own."""

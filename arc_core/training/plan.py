@@ -22,6 +22,7 @@ from arc_core.record import Record
 from arc_core.training import catalogue
 from arc_core.training.cost import cost_of, memory_mib
 from arc_core.training.launch import DeepSpeed, LaunchConfig, Precision, scaled_lr
+from arc_core.training.reference import check_reference
 
 CRITICAL: frozenset[Severity] = frozenset({"critical"})
 Device = Literal["cpu", "cuda"]
@@ -135,6 +136,7 @@ def compile_plan(
     too large.
     """
     check_spec(spec, forbidden)
+    check_reference(spec, dataset)
     micro_batch = largest_divisor(spec.batch_size, batch_size_per_gpu)
     check_size(spec, micro_batch)
     devices = len(gpu_ids) or launch.devices
@@ -188,7 +190,7 @@ def check_spec(
     """SpecError when the spec names an unknown part or breaks a limit of a refused severity."""
     known_losses = catalogue.losses(spec.task)
     if spec.loss.name in known_losses:
-        catalogue.loss_params(spec.task, spec.loss.name, spec.loss.params)
+        catalogue.check_loss(spec)
     broken = [bad for bad in violations(spec, known_losses, forbidden) if bad.severity in refused]
     if broken:
         raise SpecError(

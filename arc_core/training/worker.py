@@ -28,6 +28,7 @@ from arc_core.training.fold import is_finished
 from arc_core.training.memory_limit import is_out_of_memory
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.process import PARENT_VARIABLE
+from arc_core.training.reference import learns_from_vcdr
 
 FAILED = 3
 _WATCH_S = 1.0
@@ -77,7 +78,8 @@ def _train(plan: TrainingPlan, emit: Emit) -> None:
     quieten_lightning()
     torch.set_num_threads(plan.system.cpu_threads)
     ranks.join(plan)
-    frames = load_frames(plan.dataset, plan.spec.task, plan.spec.image_size_px)
+    vcdr = learns_from_vcdr(plan.spec)
+    frames = load_frames(plan.dataset, plan.spec.task, plan.spec.image_size_px, vcdr=vcdr)
     startup_s = time.time() - psutil.Process().create_time()  # the interpreter's own start included
 
     def on_epoch(point: Point) -> None:

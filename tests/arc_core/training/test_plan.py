@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arc_core.errors import SpecError
+from arc_core.training import catalogue
 from arc_core.training.launch import DeepSpeed, LaunchConfig
 from arc_core.training.plan import TrainingPlan, largest_divisor
+from arc_core.training.reference import check_reference
 
 
 def test_a_plan_survives_the_way_to_the_worker(planner, tmp_path):
@@ -92,3 +94,40 @@ def test_planning_and_judging_load_no_torch():
     )
 
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["auc", "weighted_bce"])
+def test_class_weights_that_a_loss_would_ignore_are_refused(planner, tmp_path, name):
+    with pytest.raises(SpecError, match=r"class_weighting: .*balanced.*bce, cross_entropy, focal"):
+        planner(tmp_path, "classification", loss__name=name, class_weighting="balanced")
+
+
+def test_every_segmentation_loss_takes_class_weights(planner, tmp_path):
+    for name in catalogue.losses("segmentation"):
+        planner(tmp_path, loss__name=name, loss__params={}, class_weighting="effective_number")
+
+
+@pytest.mark.parametrize(
+    ("changes", "without_masks", "named"),
+    [
+        ({"auxiliary__vcdr_weight": 0.2}, 20, "auxiliary.vcdr_weight"),
+        ({"auxiliary__vcdr_weight": 0.2}, 19, None),
+        ({"curriculum__pacing": "linear", "curriculum__by": "difficulty"}, 1, "curriculum.by"),
+        ({"curriculum__pacing": "linear", "curriculum__by": "quality"}, 20, None),
+        ({"curriculum__by": "difficulty"}, 20, None),
+    ],
+)
+def test_a_classification_is_asked_for_its_masks_where_it_learns_from_them(
+    planner, datasets, tmp_path, changes, without_masks, named
+):
+    spec = planner(tmp_path, "classification", **changes).spec
+    dataset = datasets["classification"]
+    bare = [case.model_copy(update={"mask": None}) for case in dataset.cases[:without_masks]]
+    cases = (*bare, *dataset.cases[without_masks:])
+    masked = dataset.model_copy(update={"cases": cases})
+
+    if named is None:
+        check_reference(spec, masked)
+    else:
+        with pytest.raises(SpecError, match=rf"{named}: .*{without_masks} of 20 cases without a mask"):
+            check_reference(spec, masked)

@@ -16,6 +16,9 @@ SPEC = {
     "augmentation__noise_sigma": 0.01,
     "optimiser__lr": 5e-3,
     "gradient_clip": 1.0,
+    "class_weighting": "balanced",
+    "curriculum__pacing": "adaptive",
+    "auxiliary__vcdr_weight": 0.2,
     "batch_size_per_gpu": 2,
 }
 LAUNCHES = {
