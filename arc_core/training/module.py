@@ -69,8 +69,7 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (B, 3, S, S) in [0, 1] to logits in float32."""
-        seen = normalise(images, self.spec.normalisation)
-        logits: torch.Tensor = self.network(seen.to(self._weight_dtype))
+        logits: torch.Tensor = self.network(normalise(images, self.spec.normalisation))
         return logits.float()
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
@@ -136,11 +135,6 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.curve = [Point.model_validate(point) for point in checkpoint["arc"]["curve"]]
         self.train_s, self.before_s = checkpoint["arc"]["train_s"], checkpoint["arc"]["total_s"]
-
-    @property
-    def _weight_dtype(self) -> torch.dtype:
-        """Of the weights: DeepSpeed halves them, where autocast leaves them whole."""
-        return next(self.network.parameters()).dtype
 
     def _need_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

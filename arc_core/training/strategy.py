@@ -34,7 +34,7 @@ def build_trainer(plan: TrainingPlan, fold: int, accumulate: int) -> Trainer:
         strategy=_strategy(plan),
         # Named, so that Lightning does not look for a cluster in the environment.
         plugins=[LightningEnvironment()],
-        precision=LIGHTNING_PRECISION[resolved_precision(plan)],
+        precision=LIGHTNING_PRECISION["fp32" if plan.deepspeed else resolved_precision(plan)],
         max_epochs=plan.training.epochs,
         accumulate_grad_batches=accumulate,
         gradient_clip_val=plan.training.gradient_clip or None,
@@ -62,7 +62,7 @@ def _strategy(plan: TrainingPlan) -> Strategy:
     if plan.deepspeed is not None:
         from arc_core.training.zero import zero_strategy
 
-        return zero_strategy(plan)
+        return zero_strategy(plan, resolved_precision(plan))
     if plan.training.strategy == "ddp":
         # `ranks.average_running_statistics` brings the buffers together; the first process's own would win.
         options: dict[str, Any] = {"forward_sync_buffers": False, "gradient_as_bucket_view": True}

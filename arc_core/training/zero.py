@@ -16,14 +16,15 @@ from lightning.pytorch.strategies import DeepSpeedStrategy
 from arc_core.experiments.limits import MAX_PARAMETERS
 from arc_core.training import ranks
 from arc_core.training.checkpoint import remove, tensors_of, write_tensors
+from arc_core.training.launch import Precision
 from arc_core.training.plan import TrainingPlan
 
 # DeepSpeed 0.19 calls two functions of torch 2.13 by their old names.
 warnings.filterwarnings("ignore", message=r"`torch\.distributed\..*` is deprecated", category=FutureWarning)
 
 
-def zero_strategy(plan: TrainingPlan) -> "ZeroStrategy":
-    """The strategy that a plan with DeepSpeed asks for."""
+def zero_strategy(plan: TrainingPlan, precision: Precision) -> "ZeroStrategy":
+    """The strategy that a plan with DeepSpeed asks for; it sees to the precision too."""
     asked = plan.deepspeed
     assert asked is not None
     strategy = ZeroStrategy(
@@ -38,6 +39,10 @@ def zero_strategy(plan: TrainingPlan) -> "ZeroStrategy":
     )
     # DeepSpeed's own CPU optimiser would train otherwise than the one the spec names.
     strategy.config["zero_force_ds_cpu_optimizer"] = False
+    if precision != "fp32":
+        # Its own half-precision modes would halve the weights of batch norm, and leave its statistics whole.
+        dtype = {"bf16": "bfloat16", "fp16": "float16"}[precision]
+        strategy.config["torch_autocast"] = {"enabled": True, "dtype": dtype}
     return strategy
 
 
