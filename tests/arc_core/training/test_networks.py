@@ -31,10 +31,10 @@ def test_a_configured_network_learns_from_one_step(option):
     shape = (2, 3, 32, 32) if task == "segmentation" else (2, 1)
     assert logits.shape == shape
     assert shape[1] == OUTPUTS[task]
-    assert all(
-        torch.isfinite(tensor.grad).all() for tensor in network.parameters() if tensor.grad is not None
-    )
-    assert any(tensor.grad.abs().sum() > 0 for tensor in network.parameters() if tensor.grad is not None)
+    gradients = {name: tensor.grad for name, tensor in network.named_parameters()}
+    assert [name for name, grad in gradients.items() if grad is None] == [], "DDP waits for every gradient"
+    assert all(torch.isfinite(grad).all() for grad in gradients.values())
+    assert any(grad.abs().sum() > 0 for grad in gradients.values())
     assert parameters_of(network) <= MAX_PARAMETERS
 
 
