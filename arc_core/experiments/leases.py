@@ -63,7 +63,7 @@ class Leases:
             first = db.execute(_first(lease.request.purpose)).first()
             now = self._database.clock(db)
             if first is None or first.id != lease.id:
-                return first is not None and _lease(first).is_over(now, NOTHING)  # `take` shows it out
+                return first is None or _lease(first).is_over(now, NOTHING)  # `take` says what became of it
             taken = [_lease(row) for row in db.execute(held)]
         return len(taken) < places or any(each.is_over(now, NOTHING) for each in taken)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from arc_core.errors import ArcError
@@ -63,10 +63,17 @@ def main(arguments: Sequence[str]) -> int:
             visible = {"CUDA_VISIBLE_DEVICES": gpus, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
             server = subprocess.Popen(given.command, env={**os.environ, **visible})
             leases.used_by(lease, [Holder.of(server.pid)])
-            return server.wait()
+            return _outlasted(server)
     except ArcError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return error.exit_code
+
+
+def _outlasted(server: "subprocess.Popen[bytes]") -> int:
+    """Its exit code; Ctrl-C reaches it as well, and it may take its time to end."""
+    while True:
+        with suppress(KeyboardInterrupt):
+            return server.wait()
 
 
 if __name__ == "__main__":

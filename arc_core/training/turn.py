@@ -13,7 +13,7 @@ import psutil
 from arc_core.errors import ArcError, LeaseLost, NoRoom
 from arc_core.experiments.heartbeat import Heartbeat
 from arc_core.experiments.holder import Holder
-from arc_core.experiments.lease import Lease, OnGpus, Request
+from arc_core.experiments.lease import Lease, Request
 from arc_core.experiments.leases import Leases
 from arc_core.gpu.allocation import Policy, allocate, busy_pids, need_fit
 from arc_core.gpu.inventory import read_inventory
@@ -21,7 +21,7 @@ from arc_core.training.process import Event
 
 POLL_S = 0.2
 """How often a job in line looks whether it is its turn: one indexed read, well under a millisecond."""
-ROOM_POLL_S = 1.0
+ROOM_POLL_S = 0.5
 """How often one asks again that found the GPUs full, or its experiment in another's hands."""
 WAIT_FOR_ROOM_S = 3600.0  # then the experiment is left for a later cycle, and this one goes on
 FREE_WAIT_S = 10.0
@@ -63,7 +63,7 @@ class Turn:
     def _left_behind(self) -> str:
         used = self.lease.model_copy(update={"workers": self._workers})
         try:
-            pids = used.remains(_on_gpus() if used.gpu_ids else {})
+            pids = used.remains(busy_pids(read_inventory()) if used.gpu_ids else {})
         except ArcError as error:  # a GPU that can't be read is no free GPU
             return f"lease {used.id} is kept: {error}"
         where = f" on GPU {', '.join(map(str, used.gpu_ids))}" if used.gpu_ids else ""
@@ -87,11 +87,12 @@ def turn_of(
     Once `over`, one last try. NoRoom with the reason when the turn did not come in time; LeaseDenied at
     once when it never could.
     """
-    need_fit(read_inventory(), request, policy)
     held: Lease | None = None
     with ExitStack() as heartbeat:
         while held is None:
-            lease = leases.ask(request, Holder.this_process(), _on_gpus())
+            inventory = read_inventory()
+            need_fit(inventory, request, policy)
+            lease = leases.ask(request, Holder.this_process(), busy_pids(inventory))
             if lease is None:
                 if over() or not may_train():
                     break
@@ -99,7 +100,7 @@ def turn_of(
                 continue
             lost = heartbeat.enter_context(Heartbeat(leases, lease)).lost
             try:
-                held = _take(lease, leases, policy, over, stop)
+                held = _take(lease, leases, policy, over=over, stop=stop, lost=lost)
             except LeaseLost:
                 heartbeat.close()  # and again, from the end of the line
             except BaseException:
@@ -116,14 +117,19 @@ def turn_of(
 
 
 def _take(
-    lease: Lease, leases: Leases, policy: Policy, over: Callable[[], bool], stop: threading.Event
+    lease: Lease,
+    leases: Leases,
+    policy: Policy,
+    *,
+    over: Callable[[], bool],
+    stop: threading.Event,
+    lost: threading.Event,
 ) -> Lease:
     places, until = policy.max_concurrent_jobs, inf
     while True:
         ending, pause_s = over(), POLL_S
-        if leases.is_next(lease, places) or ending:
+        if leases.is_next(lease, places) or ending or lost.is_set():
             inventory = read_inventory()
-
             choose = partial(allocate, inventory, request=lease.request, policy=policy)
             try:
                 held = leases.take(lease, choose, busy_pids(inventory))
@@ -150,7 +156,3 @@ class _Either(threading.Event):
 
     def is_set(self) -> bool:
         return any(event.is_set() for event in self._events)
-
-
-def _on_gpus() -> OnGpus:
-    return busy_pids(read_inventory())

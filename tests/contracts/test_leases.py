@@ -127,6 +127,14 @@ def test_what_finds_no_room_stays_first_in_line(leases: Leases) -> None:
     assert take(leases, large)
 
 
+def test_who_is_no_longer_in_line_is_told(leases: Leases) -> None:
+    gone = ask(leases)
+    leases.free(gone)
+    assert leases.is_next(gone, PLACES)
+    with pytest.raises(LeaseLost):
+        take(leases, gone)
+
+
 def test_an_inference_server_waits_for_no_training(leases: Leases) -> None:
     for _ in range(PLACES):
         take(leases, ask(leases))

@@ -75,7 +75,7 @@ class Line:
         lease = self.memory.leases.ask(request, holder or Holder.this_process(), {})
         return self.memory.leases.take(lease, lambda held: (), {})
 
-    def run(self, made: str, *, on_event=None, deadline=None):
+    def run(self, made: str, *, on_event=None, deadline=None, stop=None):
         return run_experiment(
             self.memory,
             made,
@@ -83,6 +83,7 @@ class Line:
             launch=LaunchConfig(),
             on_event=on_event or self.events.append,
             deadline=deadline,
+            stop=stop,
         ).outcome
 
 
@@ -150,6 +151,35 @@ def test_no_more_train_at_once_than_there_are_places(line):
     assert outcome.reason.startswith("not started: 3 of 3 places (ARC_MAX_CONCURRENT_JOBS) are taken")
     line.memory.leases.free(taken[0])
     assert line.run(made).status == "finished"
+
+
+def test_a_stop_is_heard_in_line(line):
+    made, stop = line.approve(), threading.Event()
+    for seed in (1, 2, 3):
+        line.hold(line.approve(seed=seed))
+    waiting = threading.Thread(target=line.run, args=(made,), kwargs={"stop": stop})
+    waiting.start()
+    while len(line.memory.leases.live()) < 4:
+        time.sleep(0.01)
+    stop.set()
+    waiting.join()
+    assert line.memory.experiment(made).outcome.status == "stopped"
+    assert len(line.memory.leases.live()) == 3
+
+
+def test_a_job_that_lost_its_place_in_line_asks_again(line):
+    made = line.trained_before()
+    others = [line.hold(line.approve(seed=seed)) for seed in (1, 2, 3)]
+    waiting = threading.Thread(target=line.run, args=(made,))
+    waiting.start()
+    while len(line.memory.leases.live()) < 4:
+        time.sleep(0.01)
+    (lost,) = (lease for lease in line.memory.leases.live() if lease.granted is None)
+    for lease in (lost, *others):
+        line.memory.leases.free(lease)
+    waiting.join()
+    assert line.memory.experiment(made).outcome.status == "finished"
+    assert line.memory.leases.of_study(line.study.id)[-1].id > lost.id
 
 
 def test_its_lease_is_given_back_when_it_ends(line):
