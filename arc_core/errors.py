@@ -6,10 +6,12 @@ ArcError                    exit 1
 │   ├── ConfigError         a Hydra override or config file
 │   ├── SpecError           an experiment that breaks a safety limit
 │   ├── DatasetError        a file of the dataset
-│   └── StoreError          the database: unreachable, or written by a newer ARC
+│   ├── StoreError          the database: unreachable, or written by a newer ARC
+│   └── LeaseDenied         a job that no GPU it may have could ever hold
 ├── ExperimentFailed        one experiment ended without a result; the cycle goes on
 ├── OutOfTime               one experiment was stopped by the cycle's deadline; it can be resumed
-├── NoRoom                  no GPU has room for one experiment now; it waits for its turn
+├── NoRoom                  no place or GPU is free for one job now; it waits for its turn
+├── LeaseLost               one job's lease has run out or was taken; the job stops
 └── CycleBusy               another process runs a cycle in the same ARC home
 """
 
@@ -67,6 +69,10 @@ class StoreError(BadInput):
     pass
 
 
+class LeaseDenied(BadInput):
+    pass
+
+
 class ExperimentFailed(ArcError):
     """An experiment ended without a result; the text is the recorded reason."""
 
@@ -76,7 +82,11 @@ class OutOfTime(ArcError):
 
 
 class NoRoom(ArcError):
-    """The GPUs are taken; the experiment would fit on one that is free."""
+    """The places or the GPUs are taken; the job would fit on what is free later."""
+
+
+class LeaseLost(ArcError):
+    """What a job held may be another's by now: it must stop, and record nothing as its own."""
 
 
 class CycleBusy(ArcError):

@@ -61,7 +61,12 @@ class Settings(BaseSettings):
 
     training_gpus: Indices = Field((0, 1), description="indices for training, such as 0,1: each 0 or more")
     inference_gpu: int = Field(2, ge=0, description="index reserved for the LLM; training never takes it")
-    max_concurrent_jobs: int = Field(3, ge=1, le=64, description="experiments that train at once")
+    max_concurrent_jobs: int = Field(
+        3, ge=1, le=64, description="experiments that train at once, of all processes on the store"
+    )
+    lease_s: float = Field(
+        60.0, ge=5, le=3600, description="seconds of silence after which other hosts take a job for dead"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from math import inf
 
 from arc_core.agents.briefs import CheckBrief, DirectBrief, ProposeBrief, ReviewBrief, RuleBrief
 from arc_core.agents.control import blinded, draw_control
@@ -9,13 +10,15 @@ from arc_core.agents.decide import decide as decided
 from arc_core.agents.forbidden import learned
 from arc_core.agents.votes import collect
 from arc_core.data.study import split_of
+from arc_core.errors import LeaseDenied
 from arc_core.experiments.board import Budget, Decision, Directive, History, Proposal, Review
 from arc_core.experiments.limits import MAX_GPU_MEMORY_MIB, ForbiddenRange
-from arc_core.experiments.spec import ExperimentSpec
+from arc_core.experiments.study import Experiment
 from arc_core.provenance.canonical import sha256_of
 from arc_core.settings import get_settings
 from arc_core.training.feasibility import compile_proposals
-from arc_core.training.job import pace_of, past_results, pick_gpu
+from arc_core.training.job import pace_of, past_results
+from arc_core.training.placement import place, request_of
 from tasks.context import Context
 from tasks.policy import arc_task
 
@@ -176,17 +179,22 @@ def left_over(context: Context, deadline: float | None) -> int:
     The others wait for a longer cycle and must not hold up every shorter one.
     """
     memory, study, settings = context.memory, context.study, get_settings()
-    waiting = [experiment.outcome.spec for experiment in memory.pending(context.study_id)]
+    waiting = memory.pending(context.study_id)
     available = _seconds_until(deadline)
     if available is None or not waiting:
         return len(waiting)
-    past, running, split = past_results(memory, study), memory.on_gpus(), split_of(study)
+    past, held, split = past_results(memory, study), memory.leases.held(), split_of(study)
+    launch = context.config.launch
 
-    def seconds(spec: ExperimentSpec) -> float:
-        gpu_index = pick_gpu(spec, settings, running, wait=False)
-        return pace_of(past, spec, gpu_index, settings, context.config.launch).seconds(spec, split)
+    def seconds(experiment: Experiment) -> float:
+        spec = experiment.outcome.spec
+        try:
+            gpu_ids = place(request_of(spec, experiment.id, settings, launch), settings, held)
+        except LeaseDenied:
+            return inf  # not on this machine
+        return pace_of(past, spec, gpu_ids, settings, launch).seconds(spec, split)
 
-    return sum(seconds(spec) <= available for spec in waiting)
+    return sum(seconds(experiment) <= available for experiment in waiting)
 
 
 def forbidden_ranges(context: Context) -> tuple[ForbiddenRange, ...]:

@@ -2,11 +2,13 @@
 
 from arc_core.data.study import split_of
 from arc_core.experiments.board import Decision, Proposal
+from arc_core.experiments.lease import Lease
 from arc_core.experiments.study import Experiment
 from arc_core.report.summary import CycleSummary, PlannedRow, changes_in_words, printable, summarise
 from arc_core.settings import get_settings
 from arc_core.training.cost import cached_mib, memory_mib
-from arc_core.training.job import pace_of, past_results, pick_gpu, plan_of
+from arc_core.training.job import pace_of, past_results, plan_of
+from arc_core.training.placement import place, request_of
 from tasks.context import Context
 from tasks.policy import arc_task
 
@@ -16,16 +18,16 @@ def plan(context: Context) -> CycleSummary:
     """Compile every experiment that would train to its final configuration."""
     memory, study, settings, launch = context.memory, context.study, get_settings(), context.config.launch
     waiting, past = memory.pending(study.id), past_results(memory, study)
-    ids, running = [experiment.id for experiment in waiting], list(memory.on_gpus())
+    ids, held = [experiment.id for experiment in waiting], list(memory.leases.held())
     proposals, decisions = memory.said_of(ids, Proposal), memory.said_of(ids, Decision)
 
     def planned(experiment: Experiment) -> PlannedRow:
         proposal = proposals[experiment.id]
         spec = proposal.spec
-        gpu_index = pick_gpu(spec, settings, tuple(running), wait=False)
-        if gpu_index is not None:
-            running.append((gpu_index, spec))  # the next one is planned beside it
-        compiled = plan_of(spec, study, experiment.id, settings, launch, gpu_index)
+        request = request_of(spec, experiment.id, settings, launch)
+        gpu_ids = place(request, settings, held)
+        held.append(Lease.planned(request, gpu_ids))  # the next one is planned beside it
+        compiled = plan_of(spec, study, experiment.id, settings, launch, gpu_ids)
         needed = memory_mib(spec, micro_batch=compiled.training.micro_batch, device=compiled.system.device)
         if compiled.system.device == "cpu":
             needed += cached_mib(spec, len(compiled.dataset.cases))
@@ -34,8 +36,8 @@ def plan(context: Context) -> CycleSummary:
             arm=decisions[experiment.id].arm,
             hypothesis=printable(proposal.hypothesis),
             changes=changes_in_words(proposal),
-            device="CPU" if gpu_index is None else f"GPU {gpu_index}",
-            minutes=pace_of(past, spec, gpu_index, settings, launch).seconds(spec, split_of(study)) / 60,
+            device=f"GPU {', '.join(map(str, gpu_ids))}" if gpu_ids else "CPU",
+            minutes=pace_of(past, spec, gpu_ids, settings, launch).seconds(spec, split_of(study)) / 60,
             memory_mib=needed,
             configuration=compiled.model_dump(mode="json", exclude={"dataset", "split"}),
         )

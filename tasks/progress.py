@@ -50,7 +50,7 @@ class Progress:
                 progress=0.0, key=f"{self._id}-progress", description=f"Training of {self._id}"
             )
             self._artifact = cast(UUID, made)  # a coroutine in async code only
-        tell(self._id, 0.0, "starting")
+        tell(self._id, 0.0, "waiting for its turn")
         return self
 
     def __exit__(
@@ -63,6 +63,7 @@ class Progress:
         """Take one line of the worker's protocol."""
         if event["event"] == "started":
             self._folds = event["folds"]
+            tell(self._id, self._percent, "starting")
         if event["event"] == "epoch":
             fold, folds, epoch, epochs = event["fold"], self._folds, event["epoch"], event["epochs"]
             self._percent = 100 * (fold * epochs + epoch) / (folds * epochs)

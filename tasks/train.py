@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, cast
 
 from prefect import get_client
@@ -40,7 +39,7 @@ def train(context: Context, experiment_id: str, deadline: float | None) -> Prefe
 def train_here(experiment_id: str, launch: LaunchConfig, deadline: float | None) -> Experiment:
     """Train and measure it in a child process of this machine."""
     settings = get_settings()
-    with _slots(), Progress(experiment_id) as progress:
+    with Progress(experiment_id) as progress:
         return run_experiment(
             open_memory(settings.store_url),
             experiment_id,
@@ -100,9 +99,3 @@ def _run_in_pool(experiment: Experiment, launch: LaunchConfig, deadline: float |
             "Run `make deploy` with PREFECT_API_URL set to the server, or use launch=local."
         ) from None
     return cast(FlowRun, run)  # a coroutine in async code only
-
-
-@cache
-def _slots() -> threading.BoundedSemaphore:
-    """How many experiments this process trains at once."""
-    return threading.BoundedSemaphore(get_settings().max_concurrent_jobs)

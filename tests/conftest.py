@@ -59,17 +59,16 @@ def arc_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty ARC home that this process's settings point to, whatever the user's say."""
     from arc_core.experiments.memory import open_memory
     from arc_core.settings import get_settings
-    from tasks.train import _slots
 
     for name in [name for name in os.environ if name.startswith("ARC_") and name != "ARC_CI"]:
         monkeypatch.delenv(name)
     home = tmp_path / "home"
     monkeypatch.setenv("ARC_HOME", str(home))
     monkeypatch.chdir(tmp_path)  # where no .env lies
-    for cached in (get_settings, open_memory, _slots):
+    for cached in (get_settings, open_memory):
         cached.cache_clear()
     yield home
-    for cached in (get_settings, open_memory, _slots):
+    for cached in (get_settings, open_memory):
         cached.cache_clear()
 
 

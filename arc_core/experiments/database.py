@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ class Database:
             if alone and not self._sqlite:  # SQLite has one writer at a time in any case
                 connection.execute(select(func.pg_advisory_xact_lock(STORE_LOCK)))
             yield connection
+
+    def clock(self, connection: Connection) -> datetime:
+        """The store's own time. Hosts that share a server differ by seconds; SQLite's file is on one host."""
+        if self._sqlite:
+            return datetime.now(UTC)
+        told: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return told.astimezone(UTC)
 
     def copy_to(self, other: "Database") -> None:
         """Copy every row into an empty database."""

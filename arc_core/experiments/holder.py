@@ -18,24 +18,38 @@ class Holder(Record):
 
     @classmethod
     def this_process(cls) -> Self:
-        pid = os.getpid()
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """A process of this host; psutil.NoSuchProcess when there is none."""
         return cls(host=socket.gethostname(), pid=pid, started=psutil.Process(pid).create_time())
+
+    @property
+    def is_here(self) -> bool:
+        return self.host == socket.gethostname()
 
     def is_dead(self) -> bool:
         """True only when it is known to be gone; a process on another host counts as alive."""
-        if self.host != socket.gethostname():
+        if not self.is_here:
             return False
         try:
+            process = psutil.Process(self.pid)
             # create_time drifts by less than a second when the clock is adjusted.
-            return abs(psutil.Process(self.pid).create_time() - self.started) > 1.0
+            if abs(process.create_time() - self.started) > 1.0:
+                return True
+            return process.status() == psutil.STATUS_ZOMBIE  # dead; its parent hasn't asked yet
         except psutil.NoSuchProcess:
             return True
 
+    def leads(self, pid: int) -> bool:
+        """Whether `pid` is it, or a process of the session that it began."""
+        if not self.is_here or pid == self.pid:
+            return self.is_here
+        try:
+            return os.getsid(pid) == self.pid
+        except (ProcessLookupError, PermissionError):
+            return False
+
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host}"
-
-
-class Claim(Record):
-    """The right to train one experiment, on one GPU or (None) on the CPU."""
-
-    gpu_index: int | None

@@ -3,7 +3,7 @@
 Several processes may write at once. Each method is one transaction.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import TypeVar
 
@@ -13,21 +13,19 @@ from arc_core.errors import StoreError
 from arc_core.experiments import tables as t
 from arc_core.experiments.approvals import Approvals
 from arc_core.experiments.archive import Archive
-from arc_core.experiments.board import ENDED, Decision, Directive, Outcome, Proposal, Recollection, Review
+from arc_core.experiments.board import Decision, Directive, Outcome, Proposal, Recollection, Review
 from arc_core.experiments.calls import CallLedger
 from arc_core.experiments.database import Database
-from arc_core.experiments.holder import Claim, Holder
+from arc_core.experiments.leases import Leases, is_free, need_held
 from arc_core.experiments.result import ACCEPTED, Result, Verdict
 from arc_core.experiments.rows import (
     TABLES,
-    OnGpus,
     approve,
     board_row,
     end,
     experiment_of,
     experiments_where,
     now,
-    on_gpus,
     result_of,
     result_row,
     said_of,
@@ -47,6 +45,7 @@ class Memory:
         self.database = Database(url)
         self.calls = CallLedger(self.database)
         self.approvals = Approvals(self.database)
+        self.leases = Leases(self.database)
         self._archive = Archive(self.database)
 
     def copy_to(self, other: "Memory") -> None:
@@ -210,45 +209,27 @@ class Memory:
             rows = db.execute(scores_where(t.experiments.c.study_id == study_id, metric))
             return tuple(score_of(row) for row in rows if row.estimate is not None)
 
-    def claim(
-        self, experiment_id: str, holder: Holder, choose_gpu: Callable[[OnGpus], int | None]
-    ) -> Claim | None:
-        """Take the experiment for training; None when it has ended or a living process has it.
-
-        `choose_gpu` is asked within the transaction: no two claims can count on the same room.
-        What it raises leaves the experiment as it was.
-        """
-        with self.database.write(alone=True) as db:
-            this = t.experiments.c.id == experiment_id
-            row = db.execute(select(t.experiments).where(this)).one()
-            taken = row.status == "running" and not Holder.model_validate_json(row.holder).is_dead()
-            if taken or row.status in ENDED:
-                return None
-            claim = Claim(gpu_index=choose_gpu(on_gpus(db)))
-            state = {"status": "running", "holder": holder.model_dump_json(), "started": now()}
-            db.execute(update(t.experiments).where(this).values(state | claim.model_dump()))
-            return claim
-
-    def on_gpus(self) -> OnGpus:
-        """What trains on GPUs now, in all studies."""
-        with self.database.read() as db:
-            return on_gpus(db)
-
-    def keep_result(self, experiment_id: str, result: Result) -> None:
-        """The experiment has finished."""
+    def keep_result(self, experiment_id: str, result: Result, lease_id: int | None = None) -> None:
+        """The experiment has finished. LeaseLost, and nothing kept, when its lease is no longer held."""
         with self.database.write() as db:
+            need_held(db, lease_id)
             db.execute(insert(t.results).values(result_row(experiment_id, result)))
             end(db, experiment_id, "finished", "")
 
-    def keep_failure(self, experiment_id: str, reason: str) -> None:
-        """The experiment has failed, for good."""
+    def keep_failure(self, experiment_id: str, reason: str, lease_id: int | None = None) -> None:
+        """The experiment has failed, for good. LeaseLost as above."""
         with self.database.write() as db:
+            need_held(db, lease_id)
             end(db, experiment_id, "failed", reason)
 
-    def keep_stop(self, experiment_id: str, reason: str) -> None:
-        """The experiment was stopped, or not started; a later cycle takes it up again."""
+    def keep_stop(self, experiment_id: str, reason: str, lease_id: int | None = None) -> None:
+        """The experiment was stopped, or not started; a later cycle takes it up again.
+
+        Nothing changes when another lease than `lease_id` has the experiment by now.
+        """
         with self.database.write() as db:
-            end(db, experiment_id, "stopped", reason)
+            if lease_id is None or is_free(db, experiment_id, but=lease_id):
+                end(db, experiment_id, "stopped", reason)
 
     # Verdicts
 

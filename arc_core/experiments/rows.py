@@ -17,14 +17,10 @@ from arc_core.experiments.board import (
     Review,
     Vote,
 )
-from arc_core.experiments.holder import Holder
 from arc_core.experiments.result import ACCEPTED, Figures, Result
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Cycle, Experiment, Score, experiment_id
 from arc_core.record import Record
-
-OnGpus = tuple[tuple[int, ExperimentSpec], ...]
-"""GPU index and spec of every experiment that trains on a GPU now."""
 
 TABLES: dict[type[Record], Table] = {
     Recollection: t.recollections,
@@ -80,18 +76,9 @@ def approve(db: Connection, cycle: Cycle, proposal: Proposal) -> None:
 
 def end(db: Connection, experiment_id: str, status: str, reason: str) -> None:
     """What has ended stays as it ended: an interruption that comes after the result changes nothing."""
-    state = {"status": status, "reason": reason, "holder": None, "gpu_index": None, "ended": now()}
+    state = {"status": status, "reason": reason, "ended": now()}
     going = (t.experiments.c.id == experiment_id) & t.experiments.c.status.not_in(ENDED)
     db.execute(update(t.experiments).where(going).values(state))
-
-
-def on_gpus(db: Connection) -> OnGpus:
-    running = (t.experiments.c.status == "running") & t.experiments.c.gpu_index.is_not(None)
-    return tuple(
-        (row.gpu_index, ExperimentSpec.model_validate(row.spec))
-        for row in db.execute(select(t.experiments).where(running))
-        if not Holder.model_validate_json(row.holder).is_dead()
-    )
 
 
 def experiments_where(condition: ColumnElement[bool]) -> Select[Any]:

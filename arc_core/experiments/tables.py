@@ -1,5 +1,7 @@
 """The store's tables. A record is kept whole as JSON beside the columns it is searched by."""
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     Column,
@@ -13,9 +15,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -98,14 +101,35 @@ experiments = Table(
     Column("spec", JSON, nullable=False),
     Column("status", String(20), nullable=False),
     Column("reason", Text, nullable=False, default=""),
-    Column("holder", String(200)),
-    Column("gpu_index", Integer),
     Column("started", DateTime(timezone=True)),
     Column("ended", DateTime(timezone=True)),
     UniqueConstraint("study_id", "spec_id"),
     UniqueConstraint("study_id", "number"),
     Index("experiments_by_status", "study_id", "status"),
 )
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("experiment_id", ForeignKey("experiments.id")),
+    Column("purpose", String(20), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("holder", JSON, nullable=False),
+    Column("workers", JSON, nullable=False, default=[]),
+    Column("gpu_ids", JSON, nullable=False, default=[]),
+    Column("asked", DateTime(timezone=True), nullable=False),
+    Column("granted", DateTime(timezone=True)),
+    Column("heartbeat", DateTime(timezone=True), nullable=False),
+    Column("expires", DateTime(timezone=True), nullable=False),
+    Column("released", DateTime(timezone=True)),
+    Column("left_behind", Text, nullable=False, default=""),
+)
+_live: dict[str, Any] = {f"{dialect}_where": text("released IS NULL") for dialect in ("sqlite", "postgresql")}
+# The rows that are asked for five times a second are few among all that ever were.
+Index("leases_in_line", leases.c.purpose, leases.c.priority.desc(), leases.c.id, **_live)
+Index("leases_of_experiments", leases.c.experiment_id, unique=True, **_live)
 
 results = Table(
     "results",

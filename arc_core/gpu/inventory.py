@@ -1,11 +1,20 @@
 """The GPUs of this machine, as the driver reports them. The only importer of pynvml."""
 
+from typing import Any
+
 from pydantic import Field
 
 from arc_core.errors import ArcError
 from arc_core.record import Record
 
 _MIB = 2**20
+
+
+class GpuProcess(Record):
+    """A process that uses a GPU; its memory is None where the driver doesn't say."""
+
+    pid: int
+    memory_mib: float | None = None
 
 
 class Gpu(Record):
@@ -20,6 +29,7 @@ class Gpu(Record):
     name: str
     memory_total_mib: float = Field(ge=0)
     memory_used_mib: float = Field(ge=0)
+    processes: tuple[GpuProcess, ...] | None = Field(None, description="None: the driver doesn't say")
 
     @property
     def memory_free_mib(self) -> float:
@@ -58,6 +68,20 @@ def _read(index: int) -> Gpu:
         name=pynvml.nvmlDeviceGetName(device),
         memory_total_mib=memory.total / _MIB,
         memory_used_mib=memory.used / _MIB,
+        processes=_processes(device),
+    )
+
+
+def _processes(device: Any) -> tuple[GpuProcess, ...] | None:
+    import pynvml
+
+    try:
+        found = pynvml.nvmlDeviceGetComputeRunningProcesses(device)
+    except (pynvml.NVMLError_NotSupported, pynvml.NVMLError_FunctionNotFound):
+        return None
+    return tuple(
+        GpuProcess(pid=each.pid, memory_mib=None if each.usedGpuMemory is None else each.usedGpuMemory / _MIB)
+        for each in found
     )
 
 

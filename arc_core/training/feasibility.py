@@ -5,16 +5,17 @@ from collections.abc import Callable, Sequence
 from arc_core.data.study import split_of
 from arc_core.errors import ArcError
 from arc_core.experiments.board import Compiled, Proposal
+from arc_core.experiments.lease import Lease
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.rows import OnGpus
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Study, experiment_id
 from arc_core.settings import Settings
 from arc_core.training.cost import cost_of, memory_mib
-from arc_core.training.job import pace_of, past_results, pick_gpu, plan_of
+from arc_core.training.job import pace_of, past_results, plan_of
 from arc_core.training.launch import LaunchConfig
 from arc_core.training.pace import Pace
+from arc_core.training.placement import place, request_of
 
 
 def compile_proposals(
@@ -26,17 +27,17 @@ def compile_proposals(
     forbidden: tuple[ForbiddenRange, ...] = (),
 ) -> tuple[Compiled, ...]:
     """One record per proposal; one that does not compile, or is forbidden, carries the reason."""
-    past, running = past_results(memory, study), memory.on_gpus()
+    past, held = past_results(memory, study), memory.leases.held()
     paces: dict[tuple[str, bool], Pace] = {}
 
-    def pace(spec: ExperimentSpec, gpu_index: int | None) -> Pace:
-        kind = (spec.architecture.name, gpu_index is None)  # all that it depends on
+    def pace(spec: ExperimentSpec, gpu_ids: tuple[int, ...]) -> Pace:
+        kind = (spec.architecture.name, not gpu_ids)  # all that it depends on
         if kind not in paces:
-            paces[kind] = pace_of(past, spec, gpu_index, settings, launch)
+            paces[kind] = pace_of(past, spec, gpu_ids, settings, launch)
         return paces[kind]
 
     def compiled(proposal: Proposal) -> Compiled:
-        return _compiled(proposal, study, pace, running, settings, launch, forbidden)
+        return _compiled(proposal, study, pace, held, settings, launch, forbidden)
 
     return tuple(map(compiled, proposals))
 
@@ -44,17 +45,18 @@ def compile_proposals(
 def _compiled(
     proposal: Proposal,
     study: Study,
-    pace: Callable[[ExperimentSpec, int | None], Pace],
-    running: OnGpus,
+    pace: Callable[[ExperimentSpec, tuple[int, ...]], Pace],
+    held: Sequence[Lease],
     settings: Settings,
     launch: LaunchConfig,
     forbidden: tuple[ForbiddenRange, ...],
 ) -> Compiled:
     spec = proposal.spec
     try:
-        gpu_index = pick_gpu(spec, settings, running, wait=False)
-        plan = plan_of(spec, study, experiment_id(study.id, spec.id), settings, launch, gpu_index, forbidden)
-        seconds = pace(spec, gpu_index).seconds(spec, split_of(study))
+        made = experiment_id(study.id, spec.id)
+        gpu_ids = place(request_of(spec, made, settings, launch), settings, held)
+        plan = plan_of(spec, study, made, settings, launch, gpu_ids, forbidden)
+        seconds = pace(spec, gpu_ids).seconds(spec, split_of(study))
     except ArcError as error:
         return Compiled(proposal_id=proposal.id, error=str(error))
     return Compiled(

@@ -2,29 +2,23 @@
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
 
 from arc_core.data.study import dataset_of, split_of
-from arc_core.errors import ExperimentFailed, NoRoom, OutOfTime, SpecError
-from arc_core.experiments.holder import Claim, Holder
+from arc_core.errors import ExperimentFailed, LeaseDenied, LeaseLost, NoRoom, OutOfTime, SpecError
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.rows import OnGpus
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Experiment, Study
-from arc_core.gpu.allocation import choose_gpu
-from arc_core.gpu.inventory import read_inventory
+from arc_core.gpu.allocation import Policy
 from arc_core.settings import Settings
-from arc_core.training.cost import memory_mib
 from arc_core.training.evaluator import evaluate
 from arc_core.training.launch import LaunchConfig
 from arc_core.training.pace import Pace, Past, measured_pace
-from arc_core.training.plan import TrainingPlan, compile_plan, largest_divisor
+from arc_core.training.placement import request_of
+from arc_core.training.plan import TrainingPlan, compile_plan
 from arc_core.training.process import Event, run_worker
-
-TURN_POLL_S = 1.0
-WAIT_FOR_ROOM_S = 3600.0  # then the experiment is left for a later cycle, and this one goes on
+from arc_core.training.turn import Turn, turn_of
 
 
 def run_experiment(
@@ -44,53 +38,67 @@ def run_experiment(
     by its own fault or the machine's, is an outcome; what is raised is a fault of ARC.
     """
     experiment = memory.experiment(experiment_id)
-    study = memory.study(experiment.study_id)
-    spec = experiment.outcome.spec
-    claim = _claim(memory, experiment, settings, deadline, stop or threading.Event())
-    if claim is None:
-        return memory.experiment(experiment_id)
+    if experiment.outcome.has_ended:
+        return experiment
+    stop = stop or threading.Event()
+
+    def may_train() -> bool:
+        return not memory.experiment(experiment_id).outcome.has_ended
+
+    def over() -> bool:
+        return stop.is_set() or (deadline is not None and time.time() >= deadline)
+
     try:
-        if deadline is not None:
-            past = past_results(memory, study)
-            _need_time(pace_of(past, spec, claim.gpu_index, settings, launch), spec, study, deadline)
-        plan = plan_of(spec, study, experiment_id, settings, launch, claim.gpu_index)
-        run_worker(plan, on_event=on_event, deadline=deadline, stop=stop)
-        result, _ = evaluate(plan)
-        memory.keep_result(experiment_id, result)
-    except (ExperimentFailed, SpecError) as error:
+        with turn_of(
+            request_of(experiment.outcome.spec, experiment_id, settings, launch),
+            memory.leases,
+            Policy.of(settings),
+            may_train=may_train,
+            over=over,
+            stop=stop,
+        ) as turn:
+            if turn is not None:
+                _train(memory, experiment, turn, settings, launch, on_event, deadline)
+    except SpecError as error:
         memory.keep_failure(experiment_id, str(error))
-    except OutOfTime as reason:
-        memory.keep_stop(experiment_id, str(reason))
-    except BaseException as error:
-        memory.keep_stop(experiment_id, f"interrupted by {type(error).__name__}: {error}")
-        raise
+    except (NoRoom, LeaseDenied) as reason:
+        memory.keep_stop(experiment_id, f"not started: {reason}")
     return memory.experiment(experiment_id)
 
 
-def _claim(
-    memory: Memory, experiment: Experiment, settings: Settings, deadline: float | None, stop: threading.Event
-) -> Claim | None:
-    """Wait for its turn; None: it has ended, or the time was over before it came.
+def _train(
+    memory: Memory,
+    experiment: Experiment,
+    turn: Turn,
+    settings: Settings,
+    launch: LaunchConfig,
+    on_event: Callable[[Event], None],
+    deadline: float | None,
+) -> None:
+    """Train it under the lease and record what came of it, unless the lease was lost meanwhile."""
+    study, spec, lease = memory.study(experiment.study_id), experiment.outcome.spec, turn.lease
 
-    It waits where another process trains it, since this flow was retried, and where no GPU has room.
-    """
-    spec, until = experiment.outcome.spec, time.time() + WAIT_FOR_ROOM_S
+    def heard(event: Event) -> None:
+        turn.on_event(event)
+        on_event(event)
 
-    def choose(running: OnGpus) -> int | None:
-        return pick_gpu(spec, settings, running)
-
-    while True:
-        over = stop.is_set() or (deadline is not None and time.time() >= deadline)
+    try:
+        if deadline is not None:
+            past = past_results(memory, study)
+            _need_time(pace_of(past, spec, lease.gpu_ids, settings, launch), spec, study, deadline)
         try:
-            claim = memory.claim(experiment.id, Holder.this_process(), choose)
-        except NoRoom as error:
-            if over or time.time() >= until:
-                memory.keep_stop(experiment.id, f"not started: {error}")
-                return None
+            plan = plan_of(spec, study, experiment.id, settings, launch, lease.gpu_ids)
+            plan = run_worker(plan, on_event=heard, deadline=deadline, stop=turn.stop)
+            result, _ = evaluate(plan)
+        except (ExperimentFailed, SpecError) as error:
+            memory.keep_failure(experiment.id, str(error), lease.id)
         else:
-            if claim or over or memory.experiment(experiment.id).outcome.has_ended:
-                return claim
-        time.sleep(TURN_POLL_S)
+            memory.keep_result(experiment.id, result, lease.id)
+    except (OutOfTime, LeaseLost) as reason:
+        memory.keep_stop(experiment.id, turn.why_stopped(reason), lease.id)
+    except BaseException as error:
+        memory.keep_stop(experiment.id, f"interrupted by {type(error).__name__}: {error}", lease.id)
+        raise
 
 
 def plan_of(
@@ -99,10 +107,10 @@ def plan_of(
     experiment_id: str,
     settings: Settings,
     launch: LaunchConfig,
-    gpu_index: int | None,
+    gpu_ids: tuple[int, ...],
     forbidden: tuple[ForbiddenRange, ...] = (),
 ) -> TrainingPlan:
-    """The spec compiled for one device. SpecError when it can't be.
+    """The spec compiled for these GPUs; none: for the CPU. SpecError when it can't be.
 
     What was approved runs: a range is held against what is proposed, not against what waits for its turn.
     """
@@ -115,35 +123,9 @@ def plan_of(
         run_dir=settings.runs / experiment_id,
         launch=launch,
         batch_size_per_gpu=settings.batch_size_per_gpu,
-        gpu_ids=() if gpu_index is None else (gpu_index,),
+        gpu_ids=gpu_ids,
         forbidden=forbidden,
     )
-
-
-def pick_gpu(spec: ExperimentSpec, settings: Settings, running: OnGpus, *, wait: bool = True) -> int | None:
-    """The GPU to take beside what is running; None: this machine trains on its CPU.
-
-    NoRoom when it has to wait. Without `wait`, for estimates: the GPU it would wait for.
-    """
-    inventory = read_inventory()
-    if not inventory:
-        return None
-    promised: dict[int, list[float]] = defaultdict(list)
-    for index, other in running:
-        promised[index].append(_gpu_memory_mib(other, settings))
-    needed = _gpu_memory_mib(spec, settings)
-    try:
-        return choose_gpu(inventory, settings.training_gpus, promised, needed)
-    except NoRoom:
-        if wait:
-            raise
-    emptied = [gpu.model_copy(update={"memory_used_mib": 0.0}) for gpu in inventory]
-    return choose_gpu(emptied, settings.training_gpus, {}, needed)
-
-
-def _gpu_memory_mib(spec: ExperimentSpec, settings: Settings) -> float:
-    micro_batch = largest_divisor(spec.batch_size, settings.batch_size_per_gpu)
-    return memory_mib(spec, micro_batch=micro_batch, device="cuda")
 
 
 def past_results(memory: Memory, study: Study) -> Past:
@@ -153,13 +135,13 @@ def past_results(memory: Memory, study: Study) -> Past:
 
 
 def pace_of(
-    past: Past, spec: ExperimentSpec, gpu_index: int | None, settings: Settings, launch: LaunchConfig
+    past: Past, spec: ExperimentSpec, gpu_ids: tuple[int, ...], settings: Settings, launch: LaunchConfig
 ) -> Pace:
     """How fast this kind of experiment runs here, from what has run."""
     return measured_pace(
         past,
         spec.architecture.name,
-        "cpu" if gpu_index is None else "cuda",
+        "cuda" if gpu_ids else "cpu",
         jobs_at_once=settings.max_concurrent_jobs,
         threads=launch.cpu_threads,
     )

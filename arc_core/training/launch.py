@@ -46,6 +46,7 @@ class LaunchConfig(Record):
     cpu_threads: int = Field(
         1, ge=1, le=64, description="threads of one process; fixed, so that results don't depend on cores"
     )
+    priority: int = Field(5, ge=0, le=10, description="the highest trains first; then who asked first")
     job_timeout_s: int | None = Field(None, ge=1, description="longest one experiment may train")
 
     @model_validator(mode="after")

@@ -143,6 +143,8 @@ def _listen(
         if line is None:
             return last
         last = json.loads(line)
+        if last["event"] == "started":
+            last["pids"] = [worker.pid for worker in workers]
         on_event(last)
         if last["event"] == "failed":
             return last

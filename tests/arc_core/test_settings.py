@@ -19,6 +19,7 @@ BOUNDS = [
     ("base_batch_size", 1, 256),
     ("batch_size_per_gpu", 1, 128),
     ("max_concurrent_jobs", 1, 64),
+    ("lease_s", 5, 3600),
 ]
 
 
@@ -44,7 +45,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (settings.min_epochs, settings.default_epochs) == (3, 5)
     assert (settings.base_batch_size, settings.batch_size_per_gpu) == (16, 16)
     assert (settings.training_gpus, settings.inference_gpu) == ((0, 1), 2)
-    assert settings.max_concurrent_jobs == 3
+    assert (settings.max_concurrent_jobs, settings.lease_s) == (3, 60)
 
 
 @pytest.mark.parametrize(("name", "low", "high"), BOUNDS)

@@ -1,10 +1,11 @@
 """Records to fill a store with."""
 
 from arc_core.experiments.board import Decision, Feasibility, Proposal, Ruling, Tally, Vote
+from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.result import Result
 from arc_core.experiments.spec import Architecture, ExperimentSpec, Loss, Optimiser
-from arc_core.experiments.study import Study
+from arc_core.experiments.study import Study, experiment_id
 
 SPEC = ExperimentSpec(
     task="segmentation",
@@ -75,3 +76,11 @@ def decision(proposal_id: str, *, selected: bool = True) -> Decision:
         feasibility=Feasibility(proposal_id=proposal_id, runs=True, seconds=1, memory_mib=1, reasons=()),
         reason="",
     )
+
+
+def approve(memory: Memory, *seeds: int) -> list[str]:
+    """Ids of experiments that the study's open cycle has approved."""
+    cycle = memory.begin_cycle(STUDY.id)
+    proposals = {p.id: p for p in map(proposal, seeds)}
+    memory.keep_decisions(cycle, [decision(p) for p in proposals], proposals)
+    return [experiment_id(STUDY.id, p.spec.id) for p in proposals.values()]

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,16 +12,13 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from arc_core.errors import NoRoom, StoreError
+from arc_core.errors import StoreError
 from arc_core.experiments import tables
 from arc_core.experiments.board import Approval, Budget, Decision, Directive, Proposal, Vote
 from arc_core.experiments.database import Database
-from arc_core.experiments.holder import Claim, Holder
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.result import Point, Verdict
-from arc_core.experiments.rows import OnGpus
-from arc_core.experiments.study import experiment_id
-from tests.contracts.records import RESULT, STUDY, decision, proposal
+from tests.contracts.records import RESULT, STUDY, approve, decision, proposal
 
 
 @pytest.fixture
@@ -29,13 +26,6 @@ def memory(store_url: str) -> Iterator[Memory]:
     with closing(Memory(store_url)) as memory:
         memory.register_study(STUDY)
         yield memory
-
-
-def approve(memory: Memory, *seeds: int) -> list[str]:
-    cycle = memory.begin_cycle(STUDY.id)
-    proposals = {p.id: p for p in map(proposal, seeds)}
-    memory.keep_decisions(cycle, [decision(p) for p in proposals], proposals)
-    return [experiment_id(STUDY.id, p.spec.id) for p in proposals.values()]
 
 
 def verdict(experiment: str, outcome: str, champion: str | None = None) -> Verdict:
@@ -97,15 +87,8 @@ def test_decisions_are_kept_whole_or_not_at_all(memory: Memory) -> None:
     assert memory.experiments(STUDY.id) == ()
 
 
-def on(gpu_index: int | None) -> Callable[[object], int | None]:
-    return lambda running: gpu_index
-
-
 def test_an_experiment_ends_once(memory: Memory) -> None:
-    me = Holder.this_process()
     finished, failed, stopped = approve(memory, 1, 2, 3)
-    assert all(memory.claim(each, me, on(None)) for each in (finished, failed, stopped))
-    assert memory.claim(finished, me, on(None)) is None, "a living process has it"
     memory.keep_result(finished, RESULT)
     memory.keep_failure(failed, "loss is NaN in fold 0")
     memory.keep_stop(stopped, "no time left")
@@ -117,8 +100,6 @@ def test_an_experiment_ends_once(memory: Memory) -> None:
         stopped: ("stopped", "no time left"),
     }
     assert memory.result(finished) == RESULT
-    claims = [memory.claim(each, me, on(None)) for each in (finished, failed, stopped)]
-    assert claims == [None, None, Claim(gpu_index=None)]
 
 
 def test_outcomes_are_those_of_the_experiments_and_follow_every_change(memory: Memory) -> None:
@@ -196,43 +177,6 @@ def test_an_experiment_has_the_proposal_of_its_own_cycle(memory: Memory) -> None
     assert {key: proposal.justification for key, proposal in said.items()} == {ids[0]: "then approved"}
 
 
-def test_the_claim_of_a_dead_process_is_free(memory: Memory) -> None:
-    (only,) = approve(memory, 1)
-    dead = Holder.this_process().model_copy(update={"started": 1.0})
-    assert memory.claim(only, dead, on(0))
-    assert memory.on_gpus() == ()
-    assert memory.claim(only, Holder.this_process(), on(1))
-    assert memory.on_gpus() == ((1, memory.experiment(only).outcome.spec),)
-
-
-def test_a_claim_that_finds_no_room_leaves_the_experiment_as_it_was(memory: Memory) -> None:
-    (only,) = approve(memory, 1)
-
-    def full(running: object) -> int | None:
-        raise NoRoom("GPU 0 is full")
-
-    with pytest.raises(NoRoom):
-        memory.claim(only, Holder.this_process(), full)
-    assert memory.experiment(only).outcome.status == "approved"
-
-
-def test_no_two_claims_count_on_the_same_room(memory: Memory, store_url: str) -> None:
-    """Each takes the first GPU that no running experiment has."""
-    ids = approve(memory, 1, 2, 3, 4)
-    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
-        taken = list(pool.map(_claim_a_free_gpu, [store_url] * 4, ids))
-    assert sorted(taken) == [0, 1, 2, 3]
-
-
-def _claim_a_free_gpu(url: str, experiment: str) -> int | None:
-    def first_free(running: OnGpus) -> int:
-        return min(set(range(4)) - {index for index, _ in running})
-
-    holder = Holder.this_process().model_copy(update={"host": "another host"})
-    with closing(Memory(url)) as memory:
-        return memory.claim(experiment, holder, first_free).gpu_index
-
-
 def test_the_study_that_ran_last_comes_last(memory: Memory) -> None:
     later = memory.register_study(STUDY.model_copy(update={"id": "study-2"}))
     memory.begin_cycle(later.id)
@@ -270,19 +214,6 @@ def test_many_processes_write_at_once(store_url: str) -> None:
     with closing(Memory(store_url)) as memory:
         approved = {study: len(memory.experiments(study)) for study in memory.studies()}
     assert approved == {f"study-{number}": 5 for number in range(6)}
-
-
-def test_one_of_many_processes_wins_a_claim(memory: Memory, store_url: str) -> None:
-    (only,) = approve(memory, 1)
-    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
-        won = list(pool.map(_claim_elsewhere, [store_url] * 4, [only] * 4))
-    assert sorted(won) == [False, False, False, True]
-
-
-def _claim_elsewhere(url: str, experiment: str) -> bool:
-    holder = Holder.this_process().model_copy(update={"host": "another host"})
-    with closing(Memory(url)) as memory:
-        return memory.claim(experiment, holder, on(None)) is not None
 
 
 def test_a_copy_has_every_row_and_leaves_the_source_alone(memory: Memory, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 typedef struct { unsigned long long total, free, used; } memory_t;
+typedef struct { unsigned int pid; unsigned long long used; unsigned int instance, compute; } process_t;
 
 static int devices[2] = {0, 1};
 
@@ -31,5 +32,12 @@ int nvmlDeviceGetMemoryInfo(void *device, memory_t *memory) {
     memory->total = 24ULL << 30;
     memory->used = (unsigned long long)(*(int *)device + 1) << 30;
     memory->free = memory->total - memory->used;
+    return 0;
+}
+int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned int *count, process_t *processes) {
+    unsigned int room = *count;
+    *count = 1;
+    if (room < 1) return 7; /* insufficient size */
+    processes[0] = (process_t){4000 + *(int *)device, 512ULL << 20, 0, 0};
     return 0;
 }

@@ -56,6 +56,7 @@ def test_every_gpu_with_its_memory(library):
             "name": f"Stub {index}",
             "memory_total_mib": 24 * 1024,
             "memory_used_mib": (index + 1) * 1024,
+            "processes": [{"pid": 4000 + index, "memory_mib": 512.0}],
         }
         for index in (0, 1)
     ]

@@ -53,7 +53,7 @@ def compiled_on(planner, tmp_path, monkeypatch):
     memory = Memory(settings.store_url)
 
     def compiled(*gpus: Gpu, forbidden: tuple[ForbiddenRange, ...] = ()):
-        monkeypatch.setattr("arc_core.training.job.read_inventory", lambda: gpus)
+        monkeypatch.setattr("arc_core.training.placement.read_inventory", lambda: gpus)
         return compile_proposals(memory, study, [proposal], settings, LaunchConfig(), forbidden)[0]
 
     yield compiled

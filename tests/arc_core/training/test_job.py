@@ -10,12 +10,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from arc_core.errors import ExperimentFailed
 from arc_core.experiments.board import Proposal
 from arc_core.experiments.holder import Holder
+from arc_core.experiments.lease import Lease, Request
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.study import Study, experiment_id
-from arc_core.gpu.inventory import Gpu
+from arc_core.gpu.inventory import Gpu, GpuProcess
 from arc_core.settings import load_settings
 from arc_core.training.evaluator import evaluate
 from arc_core.training.job import run_experiment
@@ -67,7 +69,13 @@ class Line:
         shutil.copytree(self.plan.run_dir, self.settings.runs / made)
         return made
 
-    def run(self, made: str, *, on_event=None, deadline=None):
+    def hold(self, made: str, holder: Holder | None = None) -> Lease:
+        """Have another job train it."""
+        request = Request(experiment_id=made, memory_mib=0)
+        lease = self.memory.leases.ask(request, holder or Holder.this_process(), {})
+        return self.memory.leases.take(lease, lambda held: (), {})
+
+    def run(self, made: str, *, on_event=None, deadline=None, stop=None):
         return run_experiment(
             self.memory,
             made,
@@ -75,6 +83,7 @@ class Line:
             launch=LaunchConfig(),
             on_event=on_event or self.events.append,
             deadline=deadline,
+            stop=stop,
         ).outcome
 
 
@@ -118,10 +127,132 @@ def test_what_can_not_end_in_time_is_not_started(line):
 def test_a_full_gpu_is_waited_for_no_longer_than_there_is_time(line, monkeypatch):
     made = line.approve()
     full = Gpu(index=0, uuid="GPU-0", name="test", memory_total_mib=24_000, memory_used_mib=24_000)
-    monkeypatch.setattr("arc_core.training.job.read_inventory", lambda: (full,))
+    monkeypatch.setattr("arc_core.training.turn.read_inventory", lambda: (full,))
     outcome = line.run(made, deadline=time.time() - 1)
     assert outcome.status == "stopped"
-    assert outcome.reason.startswith("not started: GPU 0 has room for 0.0 of 23.4 GiB")
+    assert outcome.reason.startswith("not started: GPU 0 has 0.0 of 23.4 GiB free")
+    assert line.memory.leases.live() == ()
+
+
+def test_what_never_fits_is_refused_at_once(line, monkeypatch):
+    small = Gpu(index=0, uuid="GPU-0", name="test", memory_total_mib=500, memory_used_mib=0)
+    monkeypatch.setattr("arc_core.training.turn.read_inventory", lambda: (small,))
+    outcome = line.run(line.approve())
+    assert outcome.status == "stopped"
+    assert "not started: experiment exp-" in outcome.reason
+    assert "GiB, more than there is; got GPU 0 has 0.5 GiB" in outcome.reason
+    assert line.memory.leases.of_study(line.study.id) == (), "it never stood in line"
+
+
+def test_no_more_train_at_once_than_there_are_places(line):
+    made = line.trained_before()
+    taken = [line.hold(line.approve(seed=seed)) for seed in (1, 2, 3)]
+    outcome = line.run(made, deadline=time.time() + 0.5)
+    assert outcome.reason.startswith("not started: 3 of 3 places (ARC_MAX_CONCURRENT_JOBS) are taken")
+    line.memory.leases.free(taken[0])
+    assert line.run(made).status == "finished"
+
+
+def test_a_stop_is_heard_in_line(line):
+    made, stop = line.approve(), threading.Event()
+    for seed in (1, 2, 3):
+        line.hold(line.approve(seed=seed))
+    waiting = threading.Thread(target=line.run, args=(made,), kwargs={"stop": stop})
+    waiting.start()
+    while len(line.memory.leases.live()) < 4:
+        time.sleep(0.01)
+    stop.set()
+    waiting.join()
+    assert line.memory.experiment(made).outcome.status == "stopped"
+    assert len(line.memory.leases.live()) == 3
+
+
+def test_a_job_that_lost_its_place_in_line_asks_again(line):
+    made = line.trained_before()
+    others = [line.hold(line.approve(seed=seed)) for seed in (1, 2, 3)]
+    waiting = threading.Thread(target=line.run, args=(made,))
+    waiting.start()
+    while len(line.memory.leases.live()) < 4:
+        time.sleep(0.01)
+    (lost,) = (lease for lease in line.memory.leases.live() if lease.granted is None)
+    for lease in (lost, *others):
+        line.memory.leases.free(lease)
+    waiting.join()
+    assert line.memory.experiment(made).outcome.status == "finished"
+    assert line.memory.leases.of_study(line.study.id)[-1].id > lost.id
+
+
+def test_its_lease_is_given_back_when_it_ends(line):
+    made = line.trained_before()
+    line.run(made)
+    (lease,) = line.memory.leases.of_study(line.study.id)
+    assert (lease.request.experiment_id, lease.gpu_ids, lease.left_behind) == (made, (), "")
+    assert lease.workers[0].pid == line.events[0]["pid"]
+    assert lease.asked <= lease.granted <= lease.released
+
+
+def test_a_lease_that_is_lost_ends_the_training_and_records_no_result(line):
+    line.settings = line.settings.model_copy(update={"lease_s": 0.6})
+    made = line.approve(epochs=100)
+
+    def lose(event):
+        line.events.append(event)
+        if event["event"] == "started":
+            line.memory.leases.free(line.memory.leases.live()[0])
+
+    outcome = line.run(made, on_event=lose)
+    assert (outcome.status, outcome.result) == ("stopped", None)
+    assert outcome.reason == "lease 1 ran out, so it was stopped"
+    assert not psutil.pid_exists(line.events[0]["pid"])
+
+
+def test_a_result_that_comes_after_the_lease_was_lost_is_not_recorded(line):
+    made = line.trained_before()
+
+    def lose(event):
+        if event["event"] == "finished":
+            line.memory.leases.free(line.memory.leases.live()[0])
+            line.hold(made)
+
+    outcome = line.run(made, on_event=lose)
+    assert (outcome.status, outcome.result) == ("running", None), "as the other left it"
+
+
+def test_a_gpu_that_is_not_free_keeps_its_lease_and_says_why(line, monkeypatch):
+    """A process of the training that the driver still sees, though the training has ended."""
+    seen = []
+
+    def inventory():
+        processes = tuple(GpuProcess(pid=pid) for pid in seen)
+        return (
+            Gpu(
+                index=0,
+                uuid="GPU-0",
+                name="test",
+                memory_total_mib=24_000,
+                memory_used_mib=0,
+                processes=processes,
+            ),
+        )
+
+    def train(plan, *, on_event, **limits):
+        worker = subprocess.Popen([sys.executable, "-c", ""])
+        on_event({"event": "started", "pids": [worker.pid]})
+        worker.wait()
+        seen.append(worker.pid)
+        raise ExperimentFailed("killed by signal 9")
+
+    monkeypatch.setattr("arc_core.training.turn.read_inventory", inventory)
+    monkeypatch.setattr("arc_core.training.turn.FREE_WAIT_S", 0.5)
+    monkeypatch.setattr("arc_core.training.job.run_worker", train)
+    made = line.approve()
+    assert line.run(made).reason == "killed by signal 9"
+    (kept,) = line.memory.leases.live({0: seen})
+    said = f"experiment {made} has ended and left pid {seen[0]} on GPU 0"
+    assert kept.left_behind == f"lease 1 is kept: {said}"
+    seen.clear()
+    line.run(line.approve(seed=5))
+    assert [lease.released is None for lease in line.memory.leases.of_study(line.study.id)] == [False, True]
 
 
 def test_an_interruption_is_recorded_and_ends_the_worker(line):
@@ -145,18 +276,18 @@ def test_the_experiment_of_a_dead_process_is_taken_over(line):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     holder = Holder.this_process().model_copy(update={"pid": dead.pid})
-    assert line.memory.claim(made, holder, lambda running: None)
+    line.hold(made, holder)
     assert line.run(made).status == "finished"
 
 
 def test_the_experiment_of_a_living_process_is_waited_for(line):
     made = line.trained_before()
     result = evaluate(line.plan)[0]
-    assert line.memory.claim(made, Holder.this_process(), lambda running: None)
+    lease = line.hold(made)
     found = []
     waiting = threading.Thread(target=lambda: found.append(line.run(made)))
     waiting.start()
-    line.memory.keep_result(made, result)
+    line.memory.keep_result(made, result, lease.id)
     waiting.join()
     assert found[0].status == "finished"
     assert line.memory.result(made) == result
