@@ -144,6 +144,7 @@ def pace_of(
         "cuda" if gpu_ids else "cpu",
         jobs_at_once=settings.max_concurrent_jobs,
         threads=launch.cpu_threads,
+        devices=len(gpu_ids) or launch.devices,
     )
 
 

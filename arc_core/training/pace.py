@@ -39,24 +39,27 @@ def measured_pace(
     *,
     jobs_at_once: int,
     threads: int,
+    devices: int = 1,
 ) -> Pace:
-    """The median over past experiments with the same network on the same kind of device.
+    """The median over past experiments with the same network on the same kind of device, times `devices`.
 
     With none of the same network, over all networks; with none at all, a probe of this machine's
-    arithmetic, slowed by the jobs that share its cores.
+    arithmetic, slowed by the processes that share its cores.
     """
     here = [(spec, result) for spec, result in past if result.device == device and result.train_s > 0]
     same = [pair for pair in here if pair[0].architecture.name == network]
     results = [result for _, result in same or here]
     if results:
         return Pace(
-            gflop_s=median(result.work_gflop / result.train_s for result in results),
+            gflop_s=devices * median(r.work_gflop / r.train_s / r.devices for r in results),
             startup_s=median(_startup_s(result) for result in results),
             measurements=len(results),
         )
-    crowding = max(1.0, jobs_at_once * threads / (os.cpu_count() or 1))
+    crowding = max(1.0, jobs_at_once * devices * threads / (os.cpu_count() or 1))
     return Pace(
-        gflop_s=machine_gflop_s() / crowding, startup_s=UNMEASURED_STARTUP_S * crowding, measurements=0
+        gflop_s=devices * machine_gflop_s() / crowding,
+        startup_s=UNMEASURED_STARTUP_S * crowding,
+        measurements=0,
     )
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import select, update
 
+from arc_core.experiments import tables
 from arc_core.experiments.board import (
     OFFLINE,
     Alarm,
@@ -176,6 +178,17 @@ def test_the_champion_is_no_promise_for_new_patients(memory, study, home):
     assert len(finished) > 1
     assert f"chosen among {len(finished)} experiments on these same cases, so expect less" in text
     assert "another seed alone could change a verdict" in text
+
+
+def test_what_was_carried_out_otherwise_than_asked_is_told(memory, study, home):
+    deviation = "micro-batch 16 → 8: out of memory"
+    with memory.database.write() as db:
+        first = db.execute(select(tables.results)).first()
+        body = {**first.body, "deviations": [deviation]}
+        this = tables.results.c.experiment_id == first.experiment_id
+        db.execute(update(tables.results).where(this).values(body=body))
+    number = memory.experiment(first.experiment_id).number
+    assert f"- **#{number} deviation:** {deviation}" in report_of(memory, study, home).markdown
 
 
 def test_the_board_s_doubts_are_shown(memory, study, home):

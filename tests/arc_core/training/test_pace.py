@@ -13,7 +13,7 @@ def plan(planner, tmp_path):
     return planner(tmp_path)
 
 
-def measured(plan, speed: float, startup_s: float = 10.0, *, network="unet", device="cpu"):
+def measured(plan, speed: float, startup_s: float = 10.0, *, network="unet", device="cpu", devices=1):
     """A past experiment that trained at `speed` GFLOP/s."""
     spec = plan.spec.changed({"architecture.name": network})
     work = work_gflop(plan.split, spec)
@@ -21,6 +21,7 @@ def measured(plan, speed: float, startup_s: float = 10.0, *, network="unet", dev
         metrics={"mean_dice": Estimate(value=0.5, low=0.4, high=0.6)},
         folds=2,
         device=device,
+        devices=devices,
         train_s=work / speed,
         total_s=work / speed + startup_s + plan.split.folds * FOLD_S,
         images=100,
@@ -31,8 +32,8 @@ def measured(plan, speed: float, startup_s: float = 10.0, *, network="unet", dev
     return spec, result
 
 
-def pace(past, *, network="unet", device="cpu", jobs=3):
-    return measured_pace(past, network, device, jobs_at_once=jobs, threads=1)
+def pace(past, *, network="unet", device="cpu", jobs=3, devices=1):
+    return measured_pace(past, network, device, jobs_at_once=jobs, threads=1, devices=devices)
 
 
 def test_it_is_the_median_of_what_was_measured(plan):
@@ -40,6 +41,11 @@ def test_it_is_the_median_of_what_was_measured(plan):
     assert pace(past).gflop_s == pytest.approx(4.0)
     assert pace(past).startup_s == pytest.approx(10.0)
     assert pace(past).measurements == 3
+
+
+def test_twice_the_devices_are_twice_as_fast(plan):
+    assert pace([measured(plan, 8.0, devices=2)]).gflop_s == pytest.approx(4.0)
+    assert pace([measured(plan, 8.0, devices=2)], devices=4).gflop_s == pytest.approx(16.0)
 
 
 def test_an_experiment_is_expected_to_take_as_long_as_it_took(plan):
