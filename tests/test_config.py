@@ -180,3 +180,10 @@ def test_a_path_that_is_none_is_bad_input(data):
 def test_a_data_path_may_hold_what_hydra_would_trip_over(tmp_path):
     folder = tmp_path / "a b=[c],{d} é"
     assert load_config(data=str(folder)).data.path == str(folder)
+
+
+@pytest.mark.parametrize("task", ["segmentation", "classification"])
+def test_every_value_of_a_spec_can_be_set(task):
+    spec = load_config(task=task).spec
+    everything = [f"spec.{path}={value}" for path, value in spec.flat().items() if path != "task"]
+    assert load_config(everything, task=task).spec == spec
