@@ -3,7 +3,7 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -22,6 +22,9 @@ def _listed(value: object) -> object:
 
 
 Indices = Annotated[tuple[Annotated[int, Field(ge=0)], ...], NoDecode, BeforeValidator(_listed)]
+
+
+GpuMode = Literal["auto", "real", "simulated"]
 
 
 class Settings(BaseSettings):
@@ -62,6 +65,9 @@ class Settings(BaseSettings):
     training_gpus: Indices = Field((0, 1), description="indices for training, such as 0,1: each 0 or more")
     inference_gpu: int = Field(2, ge=0, description="index reserved for the LLM; training never takes it")
     max_concurrent_jobs: int = Field(3, ge=1, le=64, description="experiments that train at once")
+
+    gpu_mode: GpuMode = Field("auto", description="auto, real or simulated: which GPUs the monitor shows")
+    gpu_interval_s: float = Field(5.0, ge=0.5, le=600, description="seconds between readings of the GPUs")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.result import Point
 from arc_core.experiments.study import Score
+from arc_core.report.gpus import TARGET_PERCENT, Bar, Load
 
 if TYPE_CHECKING:
     import numpy as np
 
 INK, ACCENT, FAINT = "#1f2933", "#0b7285", "#adb5bd"
 RIM, CUP = "#2f9e44", "#e8590c"
+LANE_PERCENT = 20.0  # height of a job's bar, on the axis of a GPU's utilisation
 
 
 def best_so_far(scores: Sequence[Score], metric: str) -> bytes:
@@ -68,6 +70,44 @@ def learning_curves(curves: Sequence[tuple[str, Sequence[Point]]]) -> bytes:
     return _png(figure)
 
 
+def gpu_loads(loads: Sequence[Load], *, simulated: bool) -> bytes:
+    """Utilisation and memory of each GPU over time, a panel per GPU with its jobs as bars below."""
+    figure, grid = _new(7.2, 0.8 + 1.35 * len(loads), rows=len(loads))
+    for axes, load in zip(_flat(grid), loads, strict=True):
+        minutes = [moment.minutes for moment in load.line]
+        memory = [moment.memory_percent for moment in load.line]
+        used = [moment.utilisation_percent for moment in load.line]
+        axes.fill_between(minutes, memory, color=FAINT, alpha=0.5, linewidth=0, label="memory")
+        axes.plot(minutes, used, color=ACCENT, linewidth=1.1, label="utilisation")
+        axes.axhline(
+            TARGET_PERCENT,
+            color=CUP,
+            linewidth=0.8,
+            linestyle="dashed",
+            label=f"target, {TARGET_PERCENT:.0f} %",
+        )
+        for bar in load.bars:
+            _job(axes, bar)
+        axes.set_ylim(-LANE_PERCENT * load.lanes - 4, 104)
+        axes.set_yticks([0, 50, 100])
+        axes.set_ylabel("%", fontsize=8)
+        axes.sharex(_flat(grid)[0])
+        card = f"GPU {load.gpu_index} · {load.name} · {load.memory_total_mib / 1024:.0f} GiB"
+        axes.set_title(f"{card}{' · SIMULATED' if simulated else ''}", fontsize=8, loc="left")
+    _flat(grid)[-1].set_xlabel("minutes", fontsize=9)
+    handles = _flat(grid)[0].get_legend_handles_labels()
+    figure.legend(*handles, frameon=False, fontsize=7, loc="outside upper center", ncols=3)
+    return _png(figure)
+
+
+def _job(axes: Any, bar: Bar) -> None:
+    """A bar below the axis, in its lane, with its name where the bar begins."""
+    low = -LANE_PERCENT * (bar.lane + 1)
+    span = (bar.start_minutes, bar.end_minutes - bar.start_minutes)
+    axes.broken_barh([span], (low, LANE_PERCENT - 3), facecolors=RIM, alpha=0.35)
+    axes.text(bar.start_minutes, low + LANE_PERCENT / 2 - 1.5, f" {bar.label}", fontsize=6.5, va="center")
+
+
 def overlay(image_path: Path, reference_path: Path, predicted_path: Path) -> bytes:
     """A photograph with the reference's contours (dashed) and the prediction's."""
     from arc_core.data.reader import read_image, read_mask
@@ -88,11 +128,11 @@ def _contours(axes: Any, mask: "np.ndarray", style: str) -> None:
             axes.contour(mask >= level, levels=[0.5], colors=colour, linewidths=1.3, linestyles=style)
 
 
-def _new(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+def _new(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
-    grid = figure.subplots(1, columns)
+    grid = figure.subplots(rows, columns)
     for axes in _flat(grid):
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
