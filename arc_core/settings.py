@@ -3,7 +3,7 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -22,6 +22,9 @@ def _listed(value: object) -> object:
 
 
 Indices = Annotated[tuple[Annotated[int, Field(ge=0)], ...], NoDecode, BeforeValidator(_listed)]
+
+
+GpuMode = Literal["auto", "real", "simulated"]
 
 
 class Settings(BaseSettings):
@@ -67,6 +70,9 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         60.0, ge=5, le=3600, description="seconds of silence after which other hosts take a job for dead"
     )
+
+    gpu_mode: GpuMode = Field("auto", description="auto, real or simulated: which GPUs the monitor shows")
+    gpu_interval_s: float = Field(5.0, ge=0.5, le=600, description="seconds between readings of the GPUs")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

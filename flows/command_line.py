@@ -32,7 +32,7 @@ STOPPED = "Stopped. What had finished is kept; the same command goes on from the
 
 def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
     """`python -m flows.cycle`."""
-    parser = _parser("python -m flows.cycle", "Run research cycles on this machine.")
+    parser = parser_for("python -m flows.cycle", "Run research cycles on this machine.")
     parser.add_argument("--dry-run", action="store_true", help="plan a cycle; train and record nothing")
     parser.add_argument(
         "--max-cycles", type=_count, default=1, metavar="N", help="0: until stopped; default 1"
@@ -42,7 +42,7 @@ def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
     parser.add_argument("--task", choices=["segmentation", "classification"])
     parser.add_argument("overrides", nargs="*", metavar="HYDRA_OVERRIDE", help="such as spec.epochs=30")
     given = parser.parse_intermixed_args()
-    sys.exit(_guarded(lambda: _cycles(arc, given.__dict__)))
+    sys.exit(guarded(lambda: _cycles(arc, given.__dict__)))
 
 
 def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
@@ -78,12 +78,12 @@ def _need_one_that_ran(summary: CycleSummary) -> None:
 
 def predict_command(predict: Callable[..., tuple[Champion, Predicted]]) -> NoReturn:
     """`python -m flows.predict`."""
-    parser = _parser("python -m flows.predict", "Let the champion predict a folder of photographs.")
+    parser = parser_for("python -m flows.predict", "Let the champion predict a folder of photographs.")
     parser.add_argument("images", type=_folder, metavar="IMAGES_DIR")
     parser.add_argument("--out", type=_folder, required=True, metavar="DIR", help="made if it is not there")
     parser.add_argument("--study", metavar="ID", help="whose champion; default: the study that ran last")
     given = parser.parse_args()
-    sys.exit(_guarded(lambda: _predict(predict, given.images, given.out, given.study)))
+    sys.exit(guarded(lambda: _predict(predict, given.images, given.out, given.study)))
 
 
 def _predict(
@@ -130,7 +130,7 @@ def _check_input(given: dict[str, object]) -> None:
         open_memory(settings.store_url)
 
 
-def _guarded(command: Callable[[], None]) -> int:
+def guarded(command: Callable[[], None]) -> int:
     """The exit code; an error that ARC foresaw is one line, any other is shown whole."""
     if "PREFECT_LOGGING_LEVEL" not in os.environ:
         logging.disable(logging.CRITICAL)  # the terminal has ARC's tables; Prefect's UI has the states
@@ -191,7 +191,7 @@ def _stops() -> threading.Event:
     return stopped
 
 
-def _parser(program: str, description: str) -> ArgumentParser:
+def parser_for(program: str, description: str) -> ArgumentParser:
     return ArgumentParser(
         prog=program,
         description=description,

@@ -15,11 +15,13 @@ from arc_core.experiments.board import History
 from arc_core.experiments.home import only_cycle_in
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
+from flows.monitor import monitor
 from tasks.approval import approve_directive, approve_experiments, cleared
 from tasks.board import agenda, decide, direct, left_over, propose, review
 from tasks.context import Context
 from tasks.cycle import close_cycle, open_cycle
 from tasks.judge import judge
+from tasks.monitor import beside
 from tasks.pause import need_server
 from tasks.plan import plan
 from tasks.publish import publish
@@ -72,14 +74,15 @@ def hold(config: ArcConfig, deadline: float | None) -> CycleSummary:
 
 def run(context: Context, deadline: float | None) -> CycleSummary:
     """The whole cycle: the board meets, what it approved is trained, the gate judges, the record is kept."""
-    left, taken = agenda(context), left_over(context, deadline)
-    early = () if context.asks_before_training else cleared(context)
-    trainings = [train(context, each, deadline) for each in early]  # they need nothing of the meeting
-    history = meet(context, taken, deadline)
-    experiments = tuple(dict.fromkeys((*left, *agenda(context))))
-    trainings += [train(context, each, deadline) for each in cleared(context) if each not in early]
-    for training in trainings:
-        training.result()
+    with beside(monitor, context.cycle.id):
+        left, taken = agenda(context), left_over(context, deadline)
+        early = () if context.asks_before_training else cleared(context)
+        trainings = [train(context, each, deadline) for each in early]  # they need nothing of the meeting
+        history = meet(context, taken, deadline)
+        experiments = tuple(dict.fromkeys((*left, *agenda(context))))
+        trainings += [train(context, each, deadline) for each in cleared(context) if each not in early]
+        for training in trainings:
+            training.result()
     judge(context)
     summary = publish(context, history, experiments)
     close_cycle(context)

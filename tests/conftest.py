@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import TINY, Finished, run_cycle
+from tests.nvml import compiled_in
 from tests.postgres import PostgresServer
 from tests.skip_policy import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
@@ -52,6 +53,12 @@ def drishti() -> Path:
     if not DRISHTI.is_dir():
         pytest.skip(f"the Drishti-GS1 photographs are not at {DRISHTI}")
     return DRISHTI
+
+
+@pytest.fixture(scope="session")
+def stub_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for LD_LIBRARY_PATH in which NVIDIA's library is a stub: GPUs on any machine."""
+    return compiled_in(tmp_path_factory.mktemp("nvml"))
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from arc_core.experiments.rows import (
     score_of,
     scores_where,
 )
+from arc_core.experiments.samples import Samples
 from arc_core.experiments.study import Cycle, Experiment, Score, Study
 from arc_core.record import Record
 
@@ -46,6 +47,7 @@ class Memory:
         self.calls = CallLedger(self.database)
         self.approvals = Approvals(self.database)
         self.leases = Leases(self.database)
+        self.samples = Samples(self.database)
         self._archive = Archive(self.database)
 
     def copy_to(self, other: "Memory") -> None:

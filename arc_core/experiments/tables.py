@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     DateTime,
     Float,
@@ -87,6 +88,24 @@ calls = Table(
     Column("usd", Float, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("body", JSON, nullable=False),
+)
+
+gpu_watches = _of_cycle("gpu_watches", _key("started"))
+
+gpu_samples = Table(
+    "gpu_samples",
+    metadata,
+    Column("cycle_id", ForeignKey("cycles.id"), primary_key=True),
+    Column("at", DateTime(timezone=True), primary_key=True),
+    Column("gpu_index", Integer, primary_key=True, autoincrement=False),
+    Column("utilisation_percent", Float),
+    Column("memory_used_mib", Float, nullable=False),
+    Column("memory_total_mib", Float, nullable=False),
+    Column("temperature_c", Float),
+    Column("fan_percent", Float),
+    Column("power_w", Float),
+    Column("jobs", JSON, nullable=False),
+    Column("simulated", Boolean, nullable=False),
 )
 
 experiments = Table(

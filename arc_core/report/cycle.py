@@ -24,6 +24,8 @@ from arc_core.record import Record
 from arc_core.report import figures
 from arc_core.report.front import section_of
 from arc_core.report.front_plot import picture_of
+from arc_core.report.gpu_plot import gpu_loads
+from arc_core.report.gpus import told_of_gpus
 from arc_core.report.standing import Standing, standing_of
 from arc_core.report.summary import (
     CycleSummary,
@@ -101,6 +103,7 @@ def _render(
     environment = Environment(  # noqa: S701
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, finalize=_cell
     )
+    gpus = told_of_gpus(memory, cycle)
     case, picture = _champion_overlay(memory, runs, dataset, champion.id) if champion else (None, None)
     return environment.get_template("cycle.md.j2").render(
         summary=summary,
@@ -126,6 +129,8 @@ def _render(
         dropped=[lesson for each in memory.kept(cycle.id, Recollection) for lesson in each.dropped],
         trends=trends(memory.outcomes(study.id), study.metric),
         learned=[p for p in proposals.values() if p.rests_on],
+        gpu_plot=_inline(_gpu_plot(gpus)),
+        **gpus,
         **told,
     )
 
@@ -187,6 +192,11 @@ def _curves(memory: Memory, summary: CycleSummary) -> bytes | None:
         if result := memory.result(row.experiment_id):
             curves.append((f"#{row.number}", result.curve))
     return figures.learning_curves(curves) if curves else None
+
+
+def _gpu_plot(gpus: Mapping[str, Any]) -> bytes | None:
+    loads = gpus["gpu_loads"]
+    return gpu_loads(loads, simulated=gpus["gpu_simulated"]) if loads else None
 
 
 def _champion_overlay(

@@ -46,6 +46,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (settings.base_batch_size, settings.batch_size_per_gpu) == (16, 16)
     assert (settings.training_gpus, settings.inference_gpu) == ((0, 1), 2)
     assert (settings.max_concurrent_jobs, settings.lease_s) == (3, 60)
+    assert (settings.gpu_mode, settings.gpu_interval_s) == ("auto", 5.0)
 
 
 @pytest.mark.parametrize(("name", "low", "high"), BOUNDS)
@@ -74,6 +75,9 @@ def test_both_bounds_are_allowed_and_a_step_beyond_is_not(
         ("ARC_LLM_RETRY_DELAY", "60.5", "60"),
         ("ARC_INFERENCE_GPU", "-1", "at least 0"),
         ("ARC_LLM_TIMEOUT", "soon", "from 10 to 600"),
+        ("ARC_GPU_INTERVAL_S", "0.4", "from 0.5 to 600"),
+        ("ARC_GPU_INTERVAL_S", "601", "from 0.5 to 600"),
+        ("ARC_GPU_MODE", "fake", "auto, real or simulated"),
         ("ARC_TRAINING_GPUS", "0,-1", "each 0 or more"),
         ("ARC_TRAINING_GPUS", "0 and 1", "each 0 or more"),
     ],

@@ -1,6 +1,8 @@
 """Records to fill a store with."""
 
 from arc_core.experiments.board import Decision, Feasibility, Proposal, Ruling, Tally, Vote
+from arc_core.experiments.holder import Holder
+from arc_core.experiments.lease import Lease, Request
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.result import Result
@@ -84,3 +86,12 @@ def approve(memory: Memory, *seeds: int) -> list[str]:
     proposals = {p.id: p for p in map(proposal, seeds)}
     memory.keep_decisions(cycle, [decision(p) for p in proposals], proposals)
     return [experiment_id(STUDY.id, p.spec.id) for p in proposals.values()]
+
+
+def holding(memory: Memory, experiment_id: str, *gpu_ids: int) -> Lease:
+    """A lease on these GPUs, that this process holds to train the experiment."""
+    request = Request(experiment_id=experiment_id, gpus=max(1, len(gpu_ids)), memory_mib=1)
+    lease = memory.leases.ask(request, Holder.this_process(), {})
+    held = memory.leases.take(lease, lambda held: gpu_ids, {})
+    assert held is not None
+    return held

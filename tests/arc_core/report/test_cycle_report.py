@@ -5,6 +5,7 @@ import io
 import itertools
 import re
 import shutil
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -27,11 +28,13 @@ from arc_core.experiments.call import Call
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.objectives import Objective
+from arc_core.experiments.sample import Sample, Watch
 from arc_core.experiments.study import Study
 from arc_core.gate.front import front_of
 from arc_core.report.cycle import CycleReport, write_report
 from tests.browser import rendered
 from tests.command import memory_in
+from tests.nvml import driver_here
 
 HOSTILE = (
     "wider | deeper <script>document.title = 'taken'</script> <img src=x onerror=alert(1)> `code` *bold* \\ "
@@ -371,3 +374,66 @@ def test_a_report_without_experiments(memory, study, home):
     assert "Several objectives" in page.headings
     assert page.pictures == []
     assert re.search("No experiment was trained", Path(home / "report" / "index.html").read_text())
+
+
+def watched(memory: Memory, study: Study, *, simulated: bool, fault: str = "") -> None:
+    """Twelve readings of two GPUs in the newest cycle, the first of which trained its experiments."""
+    cycle = memory.cycles(study.id)[-1]
+    start = datetime(2026, 1, 2, tzinfo=UTC)
+    jobs = tuple(e.id for e in memory.experiments(study.id))
+    samples = [
+        Sample(
+            at=start + timedelta(seconds=5 * place),
+            gpu_index=index,
+            utilisation_percent=90 - 60 * index,
+            memory_used_mib=2000,
+            memory_total_mib=46_068,
+            jobs=() if index else jobs,
+            simulated=simulated,
+        )
+        for place in range(12)
+        for index in range(2)
+    ]
+    memory.samples.keep(cycle.id, samples)
+    names = {0: "NVIDIA A40", 1: "NVIDIA A40"}
+    failed = {"failed": 1, "fault": fault} if fault else {}
+    watch = Watch(started=start, interval_s=5, gpus=names, readings=12, simulated=simulated, **failed)
+    memory.samples.keep_watch(cycle.id, watch)
+
+
+def test_a_cycle_without_a_gpu_says_so(memory, study, home):
+    if driver_here():
+        pytest.skip("this machine has an NVIDIA driver")
+    page = opened(report_of(memory, study, home))
+    assert "GPUs" in page.headings
+    assert "No GPU: trained on the CPU." in report_of(memory, study, home).markdown
+
+
+def test_the_gpus_are_plotted_with_their_jobs_and_held_against_the_target(memory, study, home):
+    before = len(opened(report_of(memory, study, home)).pictures)
+    watched(memory, study, simulated=False, fault="GPU 1: it is <b>lost</b>")
+    report = report_of(memory, study, home)
+    page = opened(report)
+    first, second = table(page, "share of time with one")
+    numbers = [f"#{experiment.number}" for experiment in memory.experiments(study.id)]
+    assert first["experiments"] == ", ".join(numbers)
+    assert (first["mean utilisation with one"], first["over all"]) == ("90.0 %", "90.0 %")
+    assert (second["experiments"], second["mean utilisation with one"], second["over all"]) == (
+        "–",
+        "–",
+        "30.0 %",
+    )
+    assert "in use 90.0 % of the time on average: the target of 85 % is met." in report.markdown
+    assert (
+        "1 of 12 readings of the GPUs failed, the first because: GPU 1: it is &lt;b>lost" in report.markdown
+    )
+    assert len(page.pictures) == before + 1
+    assert "GPUs" in page.headings
+    assert "SIMULATED" not in report.markdown.partition("## GPUs")[2].partition("## Best")[0]
+
+
+def test_simulated_gpus_are_marked_in_heading_and_text(memory, study, home):
+    watched(memory, study, simulated=True)
+    report = report_of(memory, study, home)
+    assert "GPUs · SIMULATED" in opened(report).headings
+    assert "no such GPU exists and nothing was trained on one" in report.markdown
