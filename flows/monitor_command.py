@@ -88,17 +88,17 @@ def _show(first: Snapshot, look: Callable[[], Snapshot], as_json: bool, interval
                 return
             time.sleep(interval_s)
             snapshot = look()
-    with Live(gpu_table(first), console=console, auto_refresh=False) as live:
+    with Live(gpu_table(first, console.width), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(interval_s)
-            live.update(gpu_table(look()), refresh=True)
+            live.update(gpu_table(look(), console.width), refresh=True)
 
 
 def _print(snapshot: Snapshot, console: Console, as_json: bool) -> None:
     if as_json:
         print(snapshot.model_dump_json(), flush=True)
     else:
-        console.print(gpu_table(snapshot))
+        console.print(gpu_table(snapshot, console.width))
 
 
 def _complain(error: ArcError) -> None:
