@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 
 from arc_core.errors import ArcError
@@ -20,6 +20,7 @@ from arc_core.gpu.snapshot import Snapshot, source_of, take_snapshot
 from arc_core.settings import get_settings
 from flows.command_line import guarded, parser_for
 from flows.gpu_table import gpu_table
+from flows.lease_table import lease_table
 
 SHORTEST_S, LONGEST_S = 0.5, 600.0
 WIDTH = 160  # a pipe has none of its own
@@ -88,17 +89,21 @@ def _show(first: Snapshot, look: Callable[[], Snapshot], as_json: bool, interval
                 return
             time.sleep(interval_s)
             snapshot = look()
-    with Live(gpu_table(first), console=console, auto_refresh=False) as live:
+    with Live(_tables(first, console), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(interval_s)
-            live.update(gpu_table(look()), refresh=True)
+            live.update(_tables(look(), console), refresh=True)
 
 
 def _print(snapshot: Snapshot, console: Console, as_json: bool) -> None:
     if as_json:
         print(snapshot.model_dump_json(), flush=True)
     else:
-        console.print(gpu_table(snapshot))
+        console.print(_tables(snapshot, console))
+
+
+def _tables(snapshot: Snapshot, console: Console) -> Group:
+    return Group(gpu_table(snapshot, console.width), lease_table(snapshot))
 
 
 def _complain(error: ArcError) -> None:

@@ -1,6 +1,7 @@
 """The monitor as a user runs it: a process of its own, real HTTP, GPUs of a stub driver or simulated."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -70,8 +71,8 @@ def test_the_table_shows_every_gpu_and_makes_no_store(home, stub_driver):
     code, out, err = run(home, stub_driver)
     assert (code, err) == (0, "")
     rows = [[cell.strip() for cell in line.split("│")] for line in out.splitlines() if "│" in line]
-    assert rows[0][1:8] == ["0", "Stub 0", "█████████░  90 %", "░░░░░░░░░░ 1.0 of 24.0", "60", "35", "250"]
-    assert [row[8] for row in rows] == ["4711 (512)", "4712 (–)", "none"]
+    assert rows[0][1:8] == ["0", "Stub 0", "█████████░  90 %", "░░░░░░░░░░    1.0/24.0", "60", "35", "250"]
+    assert [row[8] for row in rows] == ["4711 (512 MiB)", "4712 (– MiB)", "0"]
     assert rows[2][6:8] == ["–", "–"], "no fan and no power reading"
     assert "SIMULATED" not in out
     assert not home.exists()
@@ -115,7 +116,8 @@ def test_a_running_experiment_is_shown_with_its_gpu(home, stub_driver):
     memory.close()
     _, out, _ = run(home, stub_driver)
     (row,) = [line for line in out.splitlines() if "Stub 1" in line]
-    assert f"{experiment.id} for 0 min" in row
+    assert f"{experiment.id} 0 min" in row
+    assert re.search(rf"{experiment.id} +│ GPU 1 +│ +0 │ +5 │ pid {os.getpid()} on ", out)
     _, out, _ = run(home, stub_driver, "--json")
     (lease,) = json.loads(out)["leases"]
     assert (lease["gpu_ids"], lease["request"]["experiment_id"]) == ([1], experiment.id)
