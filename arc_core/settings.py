@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     training_gpus: Indices = Field((0, 1), description="indices for training, such as 0,1: each 0 or more")
     inference_gpu: int = Field(2, ge=0, description="index reserved for the LLM; training never takes it")
     max_concurrent_jobs: int = Field(3, ge=1, le=64, description="experiments that train at once")
+    warm_workers: bool = Field(True, description="fork trainings from a process that has torch loaded")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

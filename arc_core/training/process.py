@@ -15,12 +15,10 @@ from typing import IO, Any
 
 from arc_core.errors import ExperimentFailed, OutOfTime
 from arc_core.provenance.files import write_atomically
+from arc_core.training.child import Child, Start, start_cold
 from arc_core.training.plan import TrainingPlan
 
 Event = dict[str, Any]
-PARENT_VARIABLE = "ARC_WORKER_PARENT"
-"""Tells the worker whose death it must not outlive."""
-
 GRACE_S = 5.0
 POLL_S = 0.2
 _LOG_LINES = 12
@@ -32,6 +30,7 @@ def run_worker(
     on_event: Callable[[Event], None],
     deadline: float | None = None,
     stop: threading.Event | None = None,
+    start: Start = start_cold,
 ) -> None:
     """Train `plan` in a process of its own; returns when every fold is done.
 
@@ -45,18 +44,18 @@ def run_worker(
     write_atomically(plan.path, plan.model_dump_json(indent=1).encode())
     log_path = run_dir / "worker.log"
     log_start = log_path.stat().st_size if log_path.exists() else 0
-    with log_path.open("ab") as log:
-        process = subprocess.Popen(
-            plan.arguments(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env={**os.environ, **plan.environment(), PARENT_VARIABLE: str(os.getpid())},
-            start_new_session=True,
-        )
+    reader, writer = os.pipe()
+    try:
+        with log_path.open("ab") as log:
+            process = start(plan.arguments(), plan.environment(), writer, log.fileno())
+    finally:
+        os.close(writer)
     try:
         last = _listen(
-            process, on_event, Limits(deadline, plan.system.job_timeout_s, stop or threading.Event())
+            process,
+            os.fdopen(reader, "rb"),
+            on_event,
+            Limits(deadline, plan.system.job_timeout_s, stop or threading.Event()),
         )
         code = process.wait()
     finally:
@@ -87,11 +86,10 @@ class Limits:
             raise ExperimentFailed(f"trained longer than launch.job_timeout_s, {self._timeout_s} s")
 
 
-def _listen(process: "subprocess.Popen[bytes]", on_event: Callable[[Event], None], limits: Limits) -> Event:
+def _listen(process: Child, stream: IO[bytes], on_event: Callable[[Event], None], limits: Limits) -> Event:
     """Pass on events until the worker closes its output; returns the last one."""
-    assert process.stdout is not None
     lines: queue.Queue[bytes | None] = queue.Queue()
-    threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
+    threading.Thread(target=_pump, args=(stream, lines), daemon=True).start()
     last: Event = {}
     while True:
         limits.check()
@@ -113,7 +111,7 @@ def _pump(stream: IO[bytes], lines: "queue.Queue[bytes | None]") -> None:
     lines.put(None)
 
 
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
+def _end_group(process: Child) -> None:
     """SIGTERM, a grace for the worker, then SIGKILL to all that is left, the worker's children too."""
     if process.poll() is None:
         _signal_group(process, signal.SIGTERM)
@@ -123,7 +121,7 @@ def _end_group(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _signal_group(process: "subprocess.Popen[bytes]", signal_: signal.Signals) -> None:
+def _signal_group(process: Child, signal_: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a dead group
         os.killpg(process.pid, signal_)
 
