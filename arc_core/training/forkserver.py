@@ -52,7 +52,7 @@ class Server:
             for key, _ in self._selector.select(CHECK_S):
                 act: Callable[[], None] = key.data
                 act()
-            if self._open and not self._is_wanted():
+            if not self._is_wanted():
                 self._close()
 
     def _is_wanted(self) -> bool:
@@ -65,11 +65,13 @@ class Server:
 
     def _close(self) -> None:
         """Take no more requests."""
+        if not self._open:
+            return
         self._open = False
         self._selector.unregister(self._listener)
         self._selector.unregister(self._owner)
         self._listener.close()
-        self._lock.close()
+        self._address.leave(self._lock)
 
     def _answer(self) -> None:
         if not self._open:

@@ -16,6 +16,7 @@ from arc_core.experiments.study import Experiment, Study
 from arc_core.gpu.allocation import choose_gpu
 from arc_core.gpu.inventory import read_inventory
 from arc_core.settings import Settings
+from arc_core.training.child import Start, start_cold
 from arc_core.training.cost import memory_mib
 from arc_core.training.evaluator import evaluate
 from arc_core.training.launch import LaunchConfig
@@ -36,6 +37,7 @@ def run_experiment(
     on_event: Callable[[Event], None],
     deadline: float | None = None,
     stop: threading.Event | None = None,
+    start: Start = start_cold,
 ) -> Experiment:
     """Train and measure the experiment unless it has ended already; its outcome is in the store.
 
@@ -54,7 +56,7 @@ def run_experiment(
             past = past_results(memory, study)
             _need_time(pace_of(past, spec, claim.gpu_index, settings, launch), spec, study, deadline)
         plan = plan_of(spec, study, experiment_id, settings, launch, claim.gpu_index)
-        run_worker(plan, on_event=on_event, deadline=deadline, stop=stop)
+        run_worker(plan, on_event=on_event, deadline=deadline, stop=stop, start=start)
         result, _ = evaluate(plan)
         memory.keep_result(experiment_id, result)
     except (ExperimentFailed, SpecError) as error:

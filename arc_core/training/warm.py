@@ -54,7 +54,7 @@ class WarmStart:
     """
 
     def __init__(self, home: Path, owner: int) -> None:
-        self._home, self._owner = home.resolve(), owner
+        self.home, self._owner = home.resolve(), owner
 
     def prepare(self) -> None:
         """Have the server import, in the background, what the first training will need."""
@@ -76,12 +76,12 @@ class WarmStart:
         return start_cold(arguments, environment, stdout, stderr)
 
     def _address(self) -> Address:
-        address = Address(self._home, version_of_code(os.environ))
+        address = Address(self.home, version_of_code(os.environ))
         address.make_folder()
         return address
 
     def _fork(self, request: Request, stdout: int, stderr: int) -> Child:
-        connection = self._connected()
+        connection = self.connected()
         try:
             connection.settimeout(ANSWER_S)
             socket.send_fds(connection, [request.model_dump_json().encode()], [stdout, stderr])
@@ -93,7 +93,7 @@ class WarmStart:
             connection.close()  # and with it a worker that was forked in vain
             raise
 
-    def _connected(self) -> socket.socket:
+    def connected(self) -> socket.socket:
         """A connection to a server that is ready; OSError where none becomes so."""
         address, until = self._address(), time.monotonic() + READY_S
         while time.monotonic() < until:
@@ -147,8 +147,9 @@ class Forked:
 
     def poll(self) -> int | None:
         if self.returncode is None:
+            self._connection.setblocking(False)
             try:
-                self._hear(received(self._connection, socket.MSG_DONTWAIT))
+                self._hear(received(self._connection))
             except BlockingIOError:
                 return None
         return self.returncode

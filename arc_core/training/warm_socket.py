@@ -90,7 +90,16 @@ class Address:
         except BlockingIOError:
             file.close()
             return None
+        if not (self._lock.exists() and self._lock.samefile(f"/proc/self/fd/{file.fileno()}")):
+            file.close()  # the last server has just taken it along
+            return self.hold()
         return file
+
+    def leave(self, lock: IO[bytes]) -> None:
+        """The server's end: neither socket nor lock is left."""
+        self.socket.unlink(missing_ok=True)
+        self._lock.unlink(missing_ok=True)
+        lock.close()
 
     def is_held(self) -> bool:
         """Whether a server serves here, or is about to."""
@@ -118,10 +127,10 @@ def send(connection: socket.socket, **message: object) -> None:
     connection.send(json.dumps(message).encode())
 
 
-def received(connection: socket.socket, flags: int = 0) -> dict[str, Any] | None:
+def received(connection: socket.socket) -> dict[str, Any] | None:
     """The next message; None where the other side has gone. BlockingIOError and TimeoutError as usual."""
     try:
-        text = connection.recv(MOST_BYTES, flags)
+        text = connection.recv(MOST_BYTES)
     except ConnectionError:
         return None
     message: dict[str, Any] | None = json.loads(text) if text else None
