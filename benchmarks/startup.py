@@ -4,17 +4,16 @@ The worker reads its plan, decodes and checks all 50 photographs, builds network
 as its first training step is called. The two take turns, so that a change of the machine's load meets both.
 """
 
-import importlib.abc
-import importlib.machinery
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from types import ModuleType
 
+from benchmarks.noticing import when_imported
 from benchmarks.reporting import finish
 
 ROUNDS = 7
@@ -59,7 +58,7 @@ def main() -> None:
 
 def until_first_batch(plan_path: Path) -> None:
     """In a child process: the worker, ended where its first batch reaches the network."""
-    sys.meta_path.insert(0, _Noticing(MODULE, _end_at_first_batch))
+    when_imported(MODULE, _end_at_first_batch)
     from arc_core.training.worker import main as work
 
     sys.exit(work([str(plan_path)]) or "it finished without a batch")
@@ -67,30 +66,6 @@ def until_first_batch(plan_path: Path) -> None:
 
 def _end_at_first_batch(module: ModuleType) -> None:
     module.FoldModule.training_step = lambda *_: os._exit(0)
-
-
-class _Noticing(importlib.abc.MetaPathFinder):
-    """Calls back when a module has been imported; the order of the worker's imports stays its own."""
-
-    def __init__(self, name: str, then: Callable[[ModuleType], None]) -> None:
-        self._name, self._then = name, then
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != self._name:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-        assert spec is not None
-        assert spec.loader is not None
-        load = spec.loader.exec_module
-
-        def load_then(module: ModuleType) -> None:
-            load(module)
-            self._then(module)
-
-        spec.loader.exec_module = load_then  # type: ignore[method-assign]
-        return spec
 
 
 if __name__ == "__main__":
