@@ -1,4 +1,4 @@
-"""12 jobs of 20 s over 3 slots: the local dispatcher and the work pool `arc-gpu`, against joblib and the ideal.
+"""12 jobs of 20 s over 3 slots: the local dispatcher and the pool `arc-gpu`, against joblib and the ideal.
 
 A job is the real worker, with its imports, decoding, protocol, files and measuring, but its training sleeps.
 Server, pools and workers are those of `scripts/up`, on a free port with homes of their own. joblib's three
@@ -161,8 +161,8 @@ def joblib(jobs: int) -> None:
     """In a process of its own: by joblib's processes, each of which stays for the next job."""
     from joblib import Parallel, delayed
 
-    from benchmarks.study import opened, plan_in
     from arc_core.config import load_config
+    from benchmarks.study import opened, plan_in
 
     home = Path(os.environ["ARC_HOME"])
     config = load_config(STUDY)

@@ -23,6 +23,7 @@ from arc_core.training.launch import LaunchConfig
 from arc_core.training.pace import Pace, Past, measured_pace
 from arc_core.training.plan import TrainingPlan, compile_plan, largest_divisor
 from arc_core.training.process import Event, run_worker
+from arc_core.training.vcdr import load_regression
 
 TURN_POLL_S = 1.0
 WAIT_FOR_ROOM_S = 3600.0  # then the experiment is left for a later cycle, and this one goes on
@@ -56,6 +57,7 @@ def run_experiment(
             past = past_results(memory, study)
             _need_time(pace_of(past, spec, claim.gpu_index, settings, launch), spec, study, deadline)
         plan = plan_of(spec, study, experiment_id, settings, launch, claim.gpu_index)
+        threading.Thread(target=load_regression, daemon=True).start()
         run_worker(plan, on_event=on_event, deadline=deadline, stop=stop, start=start)
         result, _ = evaluate(plan)
         memory.keep_result(experiment_id, result)

@@ -40,7 +40,7 @@ SERVER_VARIABLES = {
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }
 # Read when the interpreter or a library starts: a server started under others would train otherwise.
-_AT_START = ("PYTHON", "LD_", "TORCH", "PYTORCH", "OMP_", "MKL_", "KMP_", "ATEN_", "DNNL_", "NCCL_", "CUDA_")
+_AT_START = ("PYTHON", "LD_", "TORCH", "PYTORCH", "OMP_", "MKL_", "ATEN_", "DNNL_", "NCCL_", "CUDA_")
 
 
 class Request(Record):
