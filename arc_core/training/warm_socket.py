@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 import arc_core
 from arc_core.provenance.canonical import sha256_of
 from arc_core.record import Record
+from arc_core.training.plan import KEEP_FREED_MEMORY
 
 MOST_BYTES = 16_384
 ANSWER_S = 10.0
@@ -26,6 +27,7 @@ VARIABLES = frozenset(
         *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED", "PYTHONUNBUFFERED"),
         *("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"),
         *("DS_ACCELERATOR", "ARC_RENDEZVOUS"),
+        *KEEP_FREED_MEMORY,
     }
 )
 """What a training plan sets in its workers' environment, and nothing else can be set."""
@@ -38,9 +40,22 @@ SERVER_VARIABLES = {
     "PYTHONHASHSEED": "0",
     # Libraries that look for GPUs as they are imported ask the driver's monitor, and leave CUDA alone.
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+    **KEEP_FREED_MEMORY,
 }
 # Read when the interpreter or a library starts: a server started under others would train otherwise.
-_AT_START = ("PYTHON", "LD_", "TORCH", "PYTORCH", "OMP_", "MKL_", "ATEN_", "DNNL_", "NCCL_", "CUDA_")
+_AT_START = (
+    "PYTHON",
+    "LD_",
+    "TORCH",
+    "PYTORCH",
+    "OMP_",
+    "MKL_",
+    "ATEN_",
+    "DNNL_",
+    "NCCL_",
+    "CUDA_",
+    "MALLOC_",
+)
 
 
 class Request(Record):
