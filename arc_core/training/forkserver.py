@@ -148,7 +148,7 @@ def _refusal(connection: socket.socket, fds: list[int]) -> str | None:
         return "another user asks"
     if len(fds) != 2:
         return "standard output and standard error have to come along"
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return "CUDA is initialised; a forked process could not use it"
     if (threads := psutil.Process().num_threads()) > 1:
         return f"the server has {threads} threads; what they hold would stay locked in a forked process"

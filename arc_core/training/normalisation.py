@@ -26,7 +26,7 @@ def normalise(images: torch.Tensor, kind: Normalisation) -> torch.Tensor:
         images = images - _background(images)
     # torch.std_mean gives the same in one call, which takes ten times as long on a CPU.
     centred = images - images.mean(dim=(2, 3), keepdim=True)
-    length = torch.linalg.vector_norm(centred, dim=(2, 3), keepdim=True)
+    length: torch.Tensor = torch.linalg.vector_norm(centred, dim=(2, 3), keepdim=True)
     deviation = length / math.sqrt(images.shape[-2] * images.shape[-1] - 1)
     return centred / (deviation + _EPSILON)
 

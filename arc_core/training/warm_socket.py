@@ -127,15 +127,16 @@ class Address:
 def version_of_code(environment: Mapping[str, str]) -> str:
     """Changes with ARC's code, the interpreter, what is installed, and the variables that count at start."""
     root = Path(arc_core.__file__).parent
-    files = [
-        [str(path.relative_to(root)), (found := path.stat()).st_mtime_ns, found.st_size]
-        for path in sorted(root.rglob("*.py"))
-    ]
+    files = {str(path.relative_to(root)): _stamp(path) for path in root.rglob("*.py")}
     ours = VARIABLES | SERVER_VARIABLES.keys()
     variables = {k: v for k, v in environment.items() if k.startswith(_AT_START) and k not in ours}
-    installed = Path(sysconfig.get_path("purelib")).stat().st_mtime_ns
-    where: list[Any] = [str(root), sys.executable, sys.version, str(installed), variables]
-    return sha256_of([*where, [[name, str(changed), size] for name, changed, size in files]])[:16]
+    installed = _stamp(Path(sysconfig.get_path("purelib")))
+    return sha256_of([str(root), files, sys.executable, sys.version, installed, variables])[:16]
+
+
+def _stamp(path: Path) -> str:
+    found = path.stat()
+    return f"{found.st_mtime_ns} {found.st_size}"
 
 
 def send(connection: socket.socket, **message: object) -> None:
