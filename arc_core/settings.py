@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         60.0, ge=5, le=3600, description="seconds of silence after which other hosts take a job for dead"
     )
+    warm_workers: bool = Field(True, description="fork trainings from a process that has torch loaded")
 
     gpu_mode: GpuMode = Field("auto", description="auto, real or simulated: which GPUs the monitor shows")
     gpu_interval_s: float = Field(5.0, ge=0.5, le=600, description="seconds between readings of the GPUs")

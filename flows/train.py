@@ -1,5 +1,7 @@
 """Flow `train`: one approved experiment, in its own flow run of the work pool `arc-gpu`."""
 
+import os
+
 from prefect import flow
 
 from arc_core.training.launch import LaunchConfig
@@ -12,4 +14,6 @@ def train(experiment_id: str, launch: LaunchConfig | None = None, deadline: floa
     # Only here, not where a cycle trains by itself: a cycle that is killed would leave its places under
     # the tag's limit taken, and the next one on this Prefect database would wait for them to expire.
     tagged = train_here.with_options(tags=["gpu"])
-    return tagged(experiment_id, launch or LaunchConfig(), deadline).outcome.status
+    # The worker that started this process, or the shell it was started from: either outlives it.
+    owner = os.getsid(0)
+    return tagged(experiment_id, launch or LaunchConfig(), deadline, owner).outcome.status

@@ -1,5 +1,6 @@
 """Training one approved experiment: here, or as a run of the deployment `train/gpu`."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ from arc_core.errors import ArcError
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.study import Experiment
 from arc_core.settings import get_settings
+from arc_core.training.child import start_cold
 from arc_core.training.job import run_experiment
 from arc_core.training.launch import LaunchConfig
+from arc_core.training.warm import warm_start
 from tasks.context import Context
 from tasks.policy import arc_task
 from tasks.progress import Progress
@@ -36,8 +39,13 @@ def train(context: Context, experiment_id: str, deadline: float | None) -> Prefe
 
 
 @arc_task(name="train", task_run_name="train {experiment_id}")
-def train_here(experiment_id: str, launch: LaunchConfig, deadline: float | None) -> Experiment:
-    """Train and measure it in a child process of this machine."""
+def train_here(
+    experiment_id: str, launch: LaunchConfig, deadline: float | None, owner: int | None = None
+) -> Experiment:
+    """Train and measure it in a process of this machine, forked warm where that can be.
+
+    With the process `owner` ends what forks it; None: with this one.
+    """
     settings = get_settings()
     with Progress(experiment_id) as progress:
         return run_experiment(
@@ -48,6 +56,7 @@ def train_here(experiment_id: str, launch: LaunchConfig, deadline: float | None)
             on_event=progress.on_event,
             deadline=deadline,
             stop=_stop,
+            start=warm_start(settings, owner or os.getpid()) or start_cold,
         )
 
 

@@ -12,6 +12,7 @@ from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Experiment, Study
 from arc_core.gpu.allocation import Policy
 from arc_core.settings import Settings
+from arc_core.training.child import Start, start_cold
 from arc_core.training.evaluator import evaluate
 from arc_core.training.launch import LaunchConfig
 from arc_core.training.pace import Pace, Past, measured_pace
@@ -19,6 +20,7 @@ from arc_core.training.placement import request_of
 from arc_core.training.plan import TrainingPlan, compile_plan
 from arc_core.training.process import Event, run_worker
 from arc_core.training.turn import Turn, turn_of
+from arc_core.training.vcdr import load_regression
 
 
 def run_experiment(
@@ -30,6 +32,7 @@ def run_experiment(
     on_event: Callable[[Event], None],
     deadline: float | None = None,
     stop: threading.Event | None = None,
+    start: Start = start_cold,
 ) -> Experiment:
     """Train and measure the experiment unless it has ended already; its outcome is in the store.
 
@@ -58,7 +61,7 @@ def run_experiment(
             stop=stop,
         ) as turn:
             if turn is not None:
-                _train(memory, experiment, turn, settings, launch, on_event, deadline)
+                _train(memory, experiment, turn, settings, launch, on_event, deadline, start)
     except SpecError as error:
         memory.keep_failure(experiment_id, str(error))
     except (NoRoom, LeaseDenied) as reason:
@@ -74,6 +77,7 @@ def _train(
     launch: LaunchConfig,
     on_event: Callable[[Event], None],
     deadline: float | None,
+    start: Start,
 ) -> None:
     """Train it under the lease and record what came of it, unless the lease was lost meanwhile."""
     study, spec, lease = memory.study(experiment.study_id), experiment.outcome.spec, turn.lease
@@ -88,7 +92,8 @@ def _train(
             _need_time(pace_of(past, spec, lease.gpu_ids, settings, launch), spec, study, deadline)
         try:
             plan = plan_of(spec, study, experiment.id, settings, launch, lease.gpu_ids)
-            plan = run_worker(plan, on_event=heard, deadline=deadline, stop=turn.stop)
+            threading.Thread(target=load_regression, daemon=True).start()
+            plan = run_worker(plan, on_event=heard, deadline=deadline, stop=turn.stop, start=start)
             result, _ = evaluate(plan)
         except (ExperimentFailed, SpecError) as error:
             memory.keep_failure(experiment.id, str(error), lease.id)

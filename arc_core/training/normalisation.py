@@ -1,5 +1,6 @@
 """From a photograph's bytes to the values a network sees."""
 
+import math
 from typing import Literal
 
 import torch
@@ -23,8 +24,11 @@ def normalise(images: torch.Tensor, kind: Normalisation) -> torch.Tensor:
         return images
     if kind == "contrast":
         images = images - _background(images)
-    deviation, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
-    return (images - mean) / (deviation + _EPSILON)
+    # torch.std_mean gives the same in one call, which takes ten times as long on a CPU.
+    centred = images - images.mean(dim=(2, 3), keepdim=True)
+    length: torch.Tensor = torch.linalg.vector_norm(centred, dim=(2, 3), keepdim=True)
+    deviation = length / math.sqrt(images.shape[-2] * images.shape[-1] - 1)
+    return centred / (deviation + _EPSILON)
 
 
 def _background(images: torch.Tensor) -> torch.Tensor:

@@ -26,6 +26,12 @@ from arc_core.training.reference import check_reference
 
 CRITICAL: frozenset[Severity] = frozenset({"critical"})
 Device = Literal["cpu", "cuda"]
+# Every step frees what the next one needs. Given back to the system at once, as is glibc's habit, each page
+# of it is cleared anew; kept, an epoch on a CPU takes a sixth less. Other C libraries ignore it.
+KEEP_FREED_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(256 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(512 * 2**20),
+}
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
 
@@ -100,6 +106,7 @@ class TrainingPlan(Record):
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
             "PYTHONHASHSEED": "0",
             "PYTHONUNBUFFERED": "1",
+            **KEEP_FREED_MEMORY,
         } | (self._place(rank) if self.training.strategy else {})
 
     def _place(self, rank: int) -> dict[str, str]:

@@ -16,13 +16,11 @@ from typing import IO, Any
 
 from arc_core.errors import ExperimentFailed, OutOfTime
 from arc_core.provenance.files import write_atomically
+from arc_core.training.child import Child, Start, start_cold
 from arc_core.training.memory_limit import as_it_was_left, with_halved_micro_batch
 from arc_core.training.plan import TrainingPlan
 
 Event = dict[str, Any]
-Worker = subprocess.Popen[bytes]
-PARENT_VARIABLE = "ARC_WORKER_PARENT"
-"""Tells the worker whose death it must not outlive."""
 RENDEZVOUS_VARIABLE = "ARC_RENDEZVOUS"
 """Names the file by which the processes of one training find each other, so that no port is opened."""
 
@@ -37,6 +35,7 @@ def run_worker(
     on_event: Callable[[Event], None],
     deadline: float | None = None,
     stop: threading.Event | None = None,
+    start: Start = start_cold,
 ) -> TrainingPlan:
     """Train `plan` in processes of its own; returns the plan that was carried out, when every fold is done.
 
@@ -53,7 +52,7 @@ def run_worker(
     while True:
         write_atomically(plan.path, plan.model_dump_json(indent=1).encode())
         try:
-            _train(plan, on_event, limits)
+            _train(plan, on_event, limits, start)
         except OutOfMemory as error:
             plan = with_halved_micro_batch(plan, str(error))
         else:
@@ -64,17 +63,19 @@ class OutOfMemory(ExperimentFailed):
     """The training needs less on the device at once."""
 
 
-def _train(plan: TrainingPlan, on_event: Callable[[Event], None], limits: "Limits") -> None:
+def _train(plan: TrainingPlan, on_event: Callable[[Event], None], limits: "Limits", start: Start) -> None:
     """Start every process of the training, listen to them, and end them."""
     log_path = Path(plan.run_dir) / "worker.log"
     log_start = log_path.stat().st_size if log_path.exists() else 0
-    workers: list[Worker] = []
+    workers: list[Child] = []
     with tempfile.TemporaryDirectory(prefix="arc-ranks-") as folder, log_path.open("ab") as log:
+        meeting = {RENDEZVOUS_VARIABLE: str(Path(folder) / "rendezvous")}
         reader, writer = os.pipe()
         try:
             try:
                 for rank in range(plan.training.devices):
-                    workers.append(_start(plan, rank, Path(folder) / "rendezvous", writer, log.fileno()))
+                    environment = plan.environment(rank) | meeting
+                    workers.append(start(plan.arguments(), environment, writer, log.fileno()))
             finally:
                 os.close(writer)
             last = _listen(workers, os.fdopen(reader, "rb"), on_event, limits)
@@ -82,18 +83,6 @@ def _train(plan: TrainingPlan, on_event: Callable[[Event], None], limits: "Limit
         finally:
             _end(workers)
     _need_success(code, last, log_path, log_start)
-
-
-def _start(plan: TrainingPlan, rank: int, rendezvous: Path, stdout: int, stderr: int) -> Worker:
-    places = {PARENT_VARIABLE: str(os.getpid()), RENDEZVOUS_VARIABLE: str(rendezvous)}
-    return subprocess.Popen(
-        plan.arguments(),
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
-        env={**os.environ, **plan.environment(rank), **places},
-        start_new_session=True,
-    )
 
 
 def _need_success(code: int, last: Event, log_path: Path, log_start: int) -> None:
@@ -123,7 +112,7 @@ class Limits:
 
 
 def _listen(
-    workers: Sequence[Worker], stream: IO[bytes], on_event: Callable[[Event], None], limits: Limits
+    workers: Sequence[Child], stream: IO[bytes], on_event: Callable[[Event], None], limits: Limits
 ) -> Event:
     """Pass on events until the workers have closed their output, one has failed, or one has died.
 
@@ -158,7 +147,7 @@ def _pump(stream: IO[bytes], lines: "queue.Queue[bytes | None]") -> None:
     lines.put(None)
 
 
-def _exit_code(workers: Sequence[Worker]) -> int:
+def _exit_code(workers: Sequence[Child]) -> int:
     """What tells most of those that are not 0: a process that was killed is why the others failed.
 
     Those that have said what they had to say are not waited for for ever.
@@ -172,7 +161,7 @@ def _exit_code(workers: Sequence[Worker]) -> int:
     return min((code for code in (worker.poll() for worker in workers) if code), default=0)
 
 
-def _end(workers: Sequence[Worker]) -> None:
+def _end(workers: Sequence[Child]) -> None:
     """SIGTERM, a grace for the workers, then SIGKILL to all that is left, the workers' children too."""
     running = [worker for worker in workers if worker.poll() is None]
     for worker in running:
@@ -186,7 +175,7 @@ def _end(workers: Sequence[Worker]) -> None:
         worker.wait()
 
 
-def _signal_group(worker: Worker, signal_: signal.Signals) -> None:
+def _signal_group(worker: Child, signal_: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a dead group
         os.killpg(worker.pid, signal_)
 

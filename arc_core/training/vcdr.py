@@ -9,6 +9,11 @@ from arc_core.experiments.result import Case, VcdrModel
 _INVERSE_REGULARISATION = 100.0
 
 
+def load_regression() -> None:
+    """Import what the fit needs: half a second that there is while a training is waited for."""
+    import sklearn.linear_model  # noqa: F401
+
+
 def fit_vcdr_model(cases: Sequence[Case]) -> VcdrModel | None:
     """Logistic regression of the label on the predicted ratio.
 

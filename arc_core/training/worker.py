@@ -11,6 +11,7 @@ Exit 0 finished, 3 failed with that reason. A fold that is sealed already is not
 on several devices has a worker for each; the first one speaks, and whichever fails says so.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -24,21 +25,21 @@ import psutil
 
 from arc_core.errors import ArcError
 from arc_core.experiments.result import Point
+from arc_core.training import libraries
+from arc_core.training.child import LEASH_VARIABLE
 from arc_core.training.fold import is_finished
 from arc_core.training.memory_limit import is_out_of_memory
 from arc_core.training.plan import TrainingPlan
-from arc_core.training.process import PARENT_VARIABLE
 from arc_core.training.reference import learns_from_vcdr
 
 FAILED = 3
-_WATCH_S = 1.0
 
 Emit = Callable[..., None]
 
 
 def main(arguments: list[str]) -> int:
     """Run the worker; returns its exit code."""
-    _die_with_parent()
+    _die_with_asker()
     emit = _emitter(_claim_stdout())
     plan = TrainingPlan.model_validate_json(Path(arguments[0]).read_bytes())
     try:
@@ -68,7 +69,7 @@ def _train(plan: TrainingPlan, emit: Emit) -> None:
             tell("fold", fold=fold, folds=folds, train_s=0.0, total_s=0.0, reused=True)
     if not waiting:
         return
-    # Torch and Lightning take seconds to import; a finished plan doesn't wait for them.
+    libraries.load()  # takes seconds; a finished plan doesn't wait for it
     import torch
 
     from arc_core.training import ranks
@@ -117,13 +118,14 @@ def _silent(event: str, **fields: object) -> None:
     """What all processes of a training have to tell, the first one tells."""
 
 
-def _die_with_parent() -> None:
-    """End with whoever started this process: nobody would hear of an orphan's results."""
-    parent = int(os.environ.get(PARENT_VARIABLE, os.getppid()))
+def _die_with_asker() -> None:
+    """End with whoever asked for this process: nobody would hear of an orphan's results."""
+    if LEASH_VARIABLE not in os.environ:  # started by hand
+        return
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_WATCH_S)
+        with contextlib.suppress(OSError):
+            os.read(0, 1)  # nothing is ever written there
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

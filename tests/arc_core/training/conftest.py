@@ -1,6 +1,7 @@
 """Small studies on simulated images, and one training that several tests look at."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from arc_core.data.manifest import Dataset, read_dataset
 from arc_core.data.splits import make_split
 from arc_core.data.synthetic import SyntheticConfig, generate
 from arc_core.experiments.spec import parse_spec
+from arc_core.training.child import Start, start_cold
 from arc_core.training.launch import LaunchConfig
 from arc_core.training.plan import TrainingPlan, compile_plan
 from arc_core.training.process import run_worker
+from arc_core.training.warm import WarmStart, _servers
 
 Planner = Callable[..., TrainingPlan]
 
@@ -91,3 +94,24 @@ def trained(planner: Planner, tmp_path_factory: pytest.TempPathFactory) -> tuple
     events: list[dict] = []
     run_worker(plan, on_event=events.append)
     return plan, events
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fork_servers_end() -> Iterator[None]:
+    """They end with this process, which is to be told so before."""
+    yield
+    for server in _servers.values():
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> WarmStart:
+    """A fork server that several tests share."""
+    return WarmStart(tmp_path_factory.mktemp("warm") / "home", os.getpid())
+
+
+@pytest.fixture(params=["cold", "warm"])
+def start(request: pytest.FixtureRequest) -> Start:
+    """How a worker comes to be: however it does, it behaves alike."""
+    return start_cold if request.param == "cold" else request.getfixturevalue("warm")

@@ -22,11 +22,11 @@ def weights(plan, fold=0):
 
 
 @pytest.fixture(scope="module")
-def alone(planner, tmp_path_factory):
+def alone(planner, tmp_path_factory, warm):
     # The order in memory decides which values dropout takes; DeepSpeed has them in order.
     plan = planner(tmp_path_factory.mktemp("alone"), launch=LaunchConfig(channels_last=False), **ONE, **SPEC)
     events = []
-    run_worker(plan, on_event=events.append)
+    run_worker(plan, on_event=events.append, start=warm)
     return plan, events
 
 
@@ -39,10 +39,10 @@ LAUNCHES = {
 
 
 @pytest.fixture(scope="module", params=LAUNCHES)
-def together(request, planner, tmp_path_factory):
+def together(request, planner, tmp_path_factory, warm):
     plan = planner(tmp_path_factory.mktemp("together"), launch=LAUNCHES[request.param], **TWO, **SPEC)
     events = []
-    run_worker(plan, on_event=events.append)
+    run_worker(plan, on_event=events.append, start=warm)
     return plan, events
 
 

@@ -24,7 +24,7 @@ SPEC = {"epochs": 15, "optimiser__lr": 5e-3}
 
 
 @pytest.fixture(scope="module")
-def trained_as(planner, tmp_path_factory):
+def trained_as(planner, tmp_path_factory, warm):
     plans = {}
 
     def train(name, **changes):
@@ -32,7 +32,7 @@ def trained_as(planner, tmp_path_factory):
         if key not in plans:
             folder = tmp_path_factory.mktemp(name.replace(" ", "_"))
             plans[key] = planner(folder, launch=LAUNCHES[name], **SPEC, **changes)
-            run_worker(plans[key], on_event=lambda event: None)
+            run_worker(plans[key], on_event=lambda event: None, start=warm)
         return plans[key]
 
     return train

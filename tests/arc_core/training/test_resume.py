@@ -1,6 +1,7 @@
 """A training killed at any moment goes on from its last checkpoint, and ends as if nothing had been."""
 
 import pickle
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -36,34 +37,40 @@ def results(plan) -> dict[str, bytes]:
     }
 
 
-def killed_at(plan, fold: int, epoch: int) -> None:
+@pytest.fixture
+def train(warm):
+    """`run_worker`, without the imports that each of its processes would wait for."""
+    return partial(run_worker, start=warm)
+
+
+def killed_at(train, plan, fold: int, epoch: int) -> None:
     """Kill the whole training as it tells of this epoch: its checkpoint may be there, or just not."""
-    pid = 0
+    pids = []
 
     def kill(event):
-        nonlocal pid
-        pid = event.get("pid", pid)
+        pids.extend(event.get("pids", ()))
         if (event.get("fold"), event.get("epoch")) == (fold, epoch):
-            psutil.Process(pid).kill()
+            for pid in pids:
+                psutil.Process(pid).kill()
 
     with pytest.raises(ExperimentFailed, match="killed by signal 9"):
-        run_worker(plan, on_event=kill)
+        train(plan, on_event=kill)
 
 
 @pytest.mark.parametrize(
     ("launch", "moments"),
     [("one process", [(0, 2), (0, 4), (1, 6)]), ("ddp", [(0, 3), (1, 5)]), ("deepspeed", [(0, 3)])],
 )
-def test_it_ends_as_if_nothing_had_been(planner, tmp_path, launch, moments):
+def test_it_ends_as_if_nothing_had_been(planner, train, tmp_path, launch, moments):
     undisturbed, plan = (
         planner(tmp_path / name, launch=LAUNCHES[launch], **SPEC) for name in ("undisturbed", "killed")
     )
-    run_worker(undisturbed, on_event=lambda event: None)
+    train(undisturbed, on_event=lambda event: None)
     for fold, epoch in moments:
-        killed_at(plan, fold, epoch)
+        killed_at(train, plan, fold, epoch)
     events = []
 
-    run_worker(plan, on_event=events.append)
+    train(plan, on_event=events.append)
 
     assert results(plan) == results(undisturbed)
     fold, epoch = moments[-1]
@@ -73,24 +80,24 @@ def test_it_ends_as_if_nothing_had_been(planner, tmp_path, launch, moments):
 
 
 @pytest.fixture
-def interrupted(planner, tmp_path):
+def interrupted(planner, train, tmp_path):
     """A training in one process, killed in its fourth epoch, and its checkpoint."""
     plan = planner(tmp_path, launch=LAUNCHES["one process"], **SPEC)
-    killed_at(plan, 0, 4)
+    killed_at(train, plan, 0, 4)
     (checkpoint,) = plan.fold_dir(0).glob(".checkpoint-*")
     return plan, checkpoint
 
 
-def epochs_of(plan) -> list[int]:
+def epochs_of(train, plan) -> list[int]:
     events = []
-    run_worker(plan, on_event=events.append)
+    train(plan, on_event=events.append)
     return [event["epoch"] for event in events if event["event"] == "epoch" and event["fold"] == 0]
 
 
-def test_a_checkpoint_cut_short_is_left_aside(interrupted):
+def test_a_checkpoint_cut_short_is_left_aside(interrupted, train):
     plan, checkpoint = interrupted
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    assert epochs_of(plan) == [1, 2, 3, 4, 5, 6]
+    assert epochs_of(train, plan) == [1, 2, 3, 4, 5, 6]
     assert "can't be read" in (Path(plan.run_dir) / "worker.log").read_text()
 
 
@@ -99,36 +106,31 @@ class Payload:
         return (exec, ("open('executed', 'w')",))
 
 
-def test_a_checkpoint_runs_no_code(interrupted, monkeypatch):
+def test_a_checkpoint_runs_no_code(interrupted, train, monkeypatch):
     plan, checkpoint = interrupted
     monkeypatch.chdir(plan.run_dir)
     checkpoint.write_bytes(pickle.dumps(Payload()))
-    assert epochs_of(plan) == [1, 2, 3, 4, 5, 6]
+    assert epochs_of(train, plan) == [1, 2, 3, 4, 5, 6]
     assert not Path("executed").exists()
 
 
-def test_the_checkpoint_of_another_spec_is_not_taken_up(interrupted, planner):
+def test_the_checkpoint_of_another_spec_is_not_taken_up(interrupted, planner, train):
     plan, checkpoint = interrupted
     other = planner(Path(plan.run_dir), launch=LAUNCHES["one process"], **(SPEC | {"seed": 1}))
-    assert epochs_of(other) == [1, 2, 3, 4, 5, 6]
+    assert epochs_of(train, other) == [1, 2, 3, 4, 5, 6]
     assert not checkpoint.exists()
 
 
-def test_a_process_that_dies_ends_the_others(planner, tmp_path):
+def test_a_process_that_dies_ends_the_others(planner, train, tmp_path):
     plan = planner(tmp_path, launch=LAUNCHES["ddp"], **(SPEC | {"epochs": 200}))
     pids = []
 
     def kill_the_second(event):
+        pids.extend(event.get("pids", ()))
         if event.get("epoch") == 2:
-            ranks = [
-                process
-                for process in psutil.process_iter(["cmdline"])
-                if str(plan.path) in (process.info["cmdline"] or ())
-            ]
-            pids.extend(process.pid for process in ranks)
-            next(process for process in ranks if process.environ()["RANK"] == "1").kill()
+            psutil.Process(pids[1]).kill()
 
     with pytest.raises(ExperimentFailed):
-        run_worker(plan, on_event=kill_the_second)
+        train(plan, on_event=kill_the_second)
     assert len(pids) == 2
     assert not any(psutil.pid_exists(pid) for pid in pids)

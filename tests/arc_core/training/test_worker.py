@@ -76,7 +76,7 @@ def test_a_fold_of_another_spec_is_not_reused(trained, planner, tmp_path):
     assert not is_finished(other, 0)
 
 
-def test_a_changed_photograph_fails_the_training_with_its_name(planner, photographs, tmp_path):
+def test_a_changed_photograph_fails_the_training_with_its_name(planner, photographs, tmp_path, start):
     root = tmp_path / "data"
     shutil.copytree(photographs, root)
     plan = planner(tmp_path / "exp-1")
@@ -86,48 +86,49 @@ def test_a_changed_photograph_fails_the_training_with_its_name(planner, photogra
     events: list[dict] = []
 
     with pytest.raises(ExperimentFailed, match=rf"{changed.name} has changed"):
-        run_worker(plan, on_event=events.append)
+        run_worker(plan, on_event=events.append, start=start)
 
     assert events[-1]["event"] == "failed"
 
 
-def test_a_killed_worker_is_reported_as_killed(planner, tmp_path):
+def test_a_killed_worker_is_reported_as_killed(planner, tmp_path, start):
     def kill(event: dict) -> None:
         psutil.Process(event["pid"]).kill()
 
     with pytest.raises(ExperimentFailed, match="killed by signal 9"):
-        run_worker(planner(tmp_path), on_event=kill)
+        run_worker(planner(tmp_path), on_event=kill, start=start)
 
 
-def test_an_unreadable_plan_shows_the_end_of_the_log(planner, tmp_path):
+def test_an_unreadable_plan_shows_the_end_of_the_log(planner, tmp_path, start):
     plan = planner(tmp_path)
     broken = plan.model_copy(update={"spec": plan.spec.model_copy(update={"epochs": -1})})
 
     with pytest.raises(ExperimentFailed, match=r"exit code 1(.|\n)*epochs"):
-        run_worker(broken, on_event=lambda event: None)
+        run_worker(broken, on_event=lambda event: None, start=start)
 
 
 @pytest.mark.parametrize("limit", ["deadline", "job time-out", "stop"])
-def test_a_worker_does_not_outlive_its_time(planner, tmp_path, limit):
+def test_a_worker_does_not_outlive_its_time(planner, tmp_path, limit, start):
     stop, pids = threading.Event(), []
     plan = planner(tmp_path, epochs=200)
     if limit == "job time-out":
         plan = plan.model_copy(update={"system": plan.system.model_copy(update={"job_timeout_s": 2})})
 
     def remember(event: dict) -> None:
-        pids.append(event["pid"])
+        if event["event"] == "started":
+            pids.append(event["pid"])
         if limit == "stop":
             stop.set()
 
     deadline = time.time() + 2 if limit == "deadline" else None
     ends = pytest.raises(ExperimentFailed, match="job_timeout_s, 2 s")
     with ends if limit == "job time-out" else pytest.raises(OutOfTime):
-        run_worker(plan, on_event=remember, deadline=deadline, stop=stop)
+        run_worker(plan, on_event=remember, deadline=deadline, stop=stop, start=start)
 
     assert not pids or has_ended(pids[0])
 
 
-def test_an_interrupted_caller_takes_its_worker_along(planner, tmp_path):
+def test_an_interrupted_caller_takes_its_worker_along(planner, tmp_path, start):
     pids = []
 
     def interrupt(event: dict) -> None:
@@ -135,7 +136,7 @@ def test_an_interrupted_caller_takes_its_worker_along(planner, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_worker(planner(tmp_path), on_event=interrupt)
+        run_worker(planner(tmp_path), on_event=interrupt, start=start)
 
     assert has_ended(pids[0])
 
@@ -166,19 +167,26 @@ def test_what_a_finished_worker_left_running_is_ended(planner, tmp_path):
     assert has_ended(child)
 
 
-def test_a_worker_ends_when_its_parent_is_killed(planner, tmp_path):
+@pytest.mark.parametrize("warmth", ["cold", "warm"])
+def test_a_worker_ends_when_its_parent_is_killed(planner, tmp_path, warm, warmth):
     plan = planner(tmp_path / "run", epochs=200)
     plan_path = tmp_path / "plan.json"
     plan_path.write_text(plan.model_dump_json())
     program = (
-        "import json, sys\n"
+        "import json, os, sys\n"
+        "from pathlib import Path\n"
+        "from arc_core.training.child import start_cold\n"
         "from arc_core.training.plan import TrainingPlan\n"
         "from arc_core.training.process import run_worker\n"
+        "from arc_core.training.warm import WarmStart\n"
         "plan = TrainingPlan.model_validate_json(open(sys.argv[1]).read())\n"
-        "run_worker(plan, on_event=lambda event: print(json.dumps(event), flush=True))\n"
+        "start = WarmStart(Path(sys.argv[3]), os.getpid()) if sys.argv[2] == 'warm' else start_cold\n"
+        "run_worker(plan, on_event=lambda event: print(json.dumps(event), flush=True), start=start)\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program, str(plan_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(plan_path), warmth, str(warm.home)],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as parent:
         started = json.loads(parent.stdout.readline())
         parent.send_signal(signal.SIGKILL)
