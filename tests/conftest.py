@@ -71,6 +71,9 @@ def arc_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(name)
     home = tmp_path / "home"
     monkeypatch.setenv("ARC_HOME", str(home))
+    monkeypatch.setenv(
+        "ARC_WARM_WORKERS", "false"
+    )  # each home would have a server that lives on with this process
     monkeypatch.chdir(tmp_path)  # where no .env lies
     for cached in (get_settings, open_memory):
         cached.cache_clear()

@@ -96,6 +96,21 @@ def trained(planner: Planner, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return plan, events
 
 
+@pytest.fixture
+def one_quiet_thread() -> Iterator[None]:
+    """For trainings within the tests' own process."""
+    import torch
+
+    from arc_core.training.fitting import quieten_lightning
+
+    quieten_lightning()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)  # Lightning leaves it switched on
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _fork_servers_end() -> Iterator[None]:
     """They end with this process, which is to be told so before."""

@@ -11,25 +11,16 @@ from arc_core.experiments.metric import OF_TASK
 from arc_core.experiments.result import Result
 from arc_core.training.batches import EpochBatches
 from arc_core.training.evaluator import evaluate
-from arc_core.training.fitting import quieten_lightning, train_fold
+from arc_core.training.fitting import train_fold
 from arc_core.training.frames import load_frames
 from arc_core.training.module import FoldModule, as_target, predict_logits
 from arc_core.training.plan import TrainingPlan
 
 pytestmark = [
+    pytest.mark.usefixtures("one_quiet_thread"),
     # lightning 2.6 asks torch's pytree in a way that torch 2.13 has deprecated
     pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _one_quiet_thread():
-    quieten_lightning()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)  # Lightning leaves it switched on
 
 
 def trained_here(plan: TrainingPlan) -> Result:

@@ -104,7 +104,8 @@ def test_class_weights_that_a_loss_would_ignore_are_refused(planner, tmp_path, n
 
 def test_every_segmentation_loss_takes_class_weights(planner, tmp_path):
     for name in catalogue.losses("segmentation"):
-        planner(tmp_path, loss__name=name, loss__params={}, class_weighting="effective_number")
+        plan = planner(tmp_path, loss__name=name, loss__params={}, class_weighting="effective_number")
+        assert plan.spec.class_weighting == "effective_number", name
 
 
 @pytest.mark.parametrize(

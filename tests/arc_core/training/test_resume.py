@@ -9,6 +9,7 @@ import pytest
 
 from arc_core.errors import ExperimentFailed
 from arc_core.training.launch import LaunchConfig
+from arc_core.training.networks import build_network
 from arc_core.training.process import run_worker
 
 SPEC = {
@@ -134,3 +135,16 @@ def test_a_process_that_dies_ends_the_others(planner, train, tmp_path):
         train(plan, on_event=kill_the_second)
     assert len(pids) == 2
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_deepspeed_checkpoint_becomes_a_plain_state_dict(planner, train, tmp_path):
+    from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
+
+    plan = planner(tmp_path, launch=LAUNCHES["deepspeed"], **SPEC)
+    killed_at(train, plan, 0, 4)
+    (checkpoint,) = plan.fold_dir(0).glob(".checkpoint-*")
+    weights = get_fp32_state_dict_from_zero_checkpoint(str(checkpoint), tag="checkpoint")
+    network = build_network("segmentation", plan.spec.architecture)
+    own = {name.removeprefix("network."): each for name, each in weights.items() if "network." in name}
+    network.load_state_dict(own)
+    assert len(list(checkpoint.rglob("*optim_states.pt"))) == 2, "a part of each process"

@@ -9,7 +9,7 @@ import torch
 from arc_core.experiments.result import Point
 from arc_core.training.batches import EpochBatches
 from arc_core.training.evaluator import evaluate
-from arc_core.training.fitting import quieten_lightning, train_fold
+from arc_core.training.fitting import train_fold
 from arc_core.training.fold import read_curve
 from arc_core.training.frames import load_frames
 from arc_core.training.module import FoldModule
@@ -51,23 +51,13 @@ def test_a_worker_trains_with_everything_on_and_its_networks_predict(planner, tm
     assert (probability is not None) == (task == "classification")
 
 
-@pytest.fixture
-def _one_quiet_thread():
-    quieten_lightning()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)  # Lightning leaves it switched on
-
-
 def curve_of(plan):
     frames = load_frames(plan.dataset, plan.spec.task, plan.spec.image_size_px)
     train_fold(plan, 0, frames, startup_s=0, on_epoch=lambda point: None)
     return [(point.train_loss, point.held_out_loss) for point in read_curve(plan, 0)]
 
 
-@pytest.mark.usefixtures("_one_quiet_thread")
+@pytest.mark.usefixtures("one_quiet_thread")
 def test_each_lesson_changes_what_is_learned_and_repeats(planner, tmp_path):
     def curve(name, **changes):
         return curve_of(planner(tmp_path / name, **{**PLAIN, **changes}))
@@ -79,7 +69,7 @@ def test_each_lesson_changes_what_is_learned_and_repeats(planner, tmp_path):
     assert curve("all", **TAUGHT) == curve("again", **TAUGHT)
 
 
-@pytest.mark.usefixtures("_one_quiet_thread")
+@pytest.mark.usefixtures("one_quiet_thread")
 @pytest.mark.parametrize(
     ("pacing", "full_by", "losses", "expected"),
     [
