@@ -195,6 +195,9 @@ def main(home: str, version: str, owner: str) -> str | None:
         return "the code has changed since this server was asked for"
     if not forks_can_use_cuda():
         return "an import has initialised CUDA, which a forked process could not use"
+    if not psutil.pid_exists(int(owner)):  # it has had enough while this was imported
+        address.leave(lock)
+        return None
     address.socket.unlink(missing_ok=True)  # of a server that was killed
     with address.reached() as name, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(name)

@@ -9,7 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.command import TWO, Finished, memory_in, run_cycle, start_cycle
+from tests.command import TINY, TWO, Finished, memory_in, run_cycle, start_cycle
+
+COLD = {"ARC_WARM_WORKERS": "false"}
+"""Warm, so small a study is trained before anybody can interrupt it."""
+LONG = (*TINY, "board.experiments_per_cycle=1", "spec.epochs=200", "spec.image_size_px=96")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ def killed(second_cycle, prefect_server, tmp_path_factory) -> Killed:
     home = tmp_path_factory.mktemp("killed") / "home"
     shutil.copytree(second_cycle.home, home)
     trained, sealed = plans(home), len(folds(home))
-    alone = {"PREFECT_API_URL": prefect_server, "ARC_MAX_CONCURRENT_JOBS": "1"}
+    alone = {"PREFECT_API_URL": prefect_server, "ARC_MAX_CONCURRENT_JOBS": "1"} | COLD
     process = start_cycle(home, *TWO, **alone)
     try:
         wait_until(lambda: plans(home) > trained, process)
@@ -65,11 +69,17 @@ def results(home: Path) -> dict[str, object]:
 
 
 def workers(home: Path) -> list[psutil.Process]:
-    """The trainings that run in a home."""
+    """The trainings that run in a home: by their plan's path, or as children of its fork server."""
+    running = {process.pid: process for process in psutil.process_iter(["cmdline", "ppid"])}
+    lines = {pid: process.info["cmdline"] or [] for pid, process in running.items()}
+    servers = {
+        pid for pid, line in lines.items() if "arc_core.training.forkserver" in line and str(home) in line
+    }
     return [
         process
-        for process in psutil.process_iter(["cmdline"])
-        if any(str(home / "runs") in part for part in process.info["cmdline"] or ())
+        for pid, process in running.items()
+        if any(str(home / "runs") in part for part in lines[pid])
+        or (pid in servers and process.info["ppid"] in servers)
     ]
 
 
@@ -124,11 +134,11 @@ def thorough_service_manager(process: psutil.Process) -> None:
         each.terminate()
 
 
+@pytest.mark.parametrize("warm", ["true", "false"])
 @pytest.mark.parametrize("stop", [service_manager, ctrl_c, thorough_service_manager])
-def test_a_stop_ends_trainings_and_server_and_loses_nothing(second_cycle, tmp_path, stop):
+def test_a_stop_ends_trainings_and_server_and_loses_nothing(tmp_path, stop, warm):
     home = tmp_path / "home"
-    shutil.copytree(second_cycle.home, home)
-    process = start_cycle(home, *TWO)
+    process = start_cycle(home, *LONG, ARC_WARM_WORKERS=warm)
     try:
         wait_until(lambda: workers(home), process)
         started = psutil.Process(process.pid).children(recursive=True)
