@@ -131,11 +131,12 @@ def _dispatch(jobs: int, launch: str) -> None:
 
     from arc_core.config import load_config
     from tasks.cycle import open_cycle
-    from tasks.train import train
+    from tasks.train import train, warm_up
     from tests.contracts.records import decision, proposal
 
     config = load_config([*STUDY, f"launch={launch}"])
     context = open_cycle.fn(config)
+    warm_up(context)
     proposals = {}
     for number in range(jobs):
         spec = config.spec.changed({"seed": number})

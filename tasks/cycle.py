@@ -1,6 +1,5 @@
 """Opening and closing a cycle."""
 
-import os
 import time
 from pathlib import Path
 
@@ -8,7 +7,6 @@ from arc_core.config import ArcConfig
 from arc_core.data.study import open_study
 from arc_core.experiments.memory import open_memory
 from arc_core.settings import get_settings
-from arc_core.training.warm import warm_start
 from tasks.context import Context
 from tasks.policy import arc_task
 
@@ -36,8 +34,6 @@ def open_cycle(
     )
     if context.counsel is not None:
         context.counsel.warm_up()
-    if not (scratch or context.asks_before_training):
-        _warm_up_training(config)
     return context
 
 
@@ -45,14 +41,6 @@ def open_cycle(
 def close_cycle(context: Context, *, failed: str = "") -> None:
     """Record how the cycle ended."""
     context.memory.end_cycle(context.cycle.id, failed=failed)
-
-
-def _warm_up_training(config: ArcConfig) -> None:
-    """While the board meets, what the trainings import is imported."""
-    here = config.launch.dispatcher == "local"
-    warm = warm_start(get_settings(), os.getpid() if here else os.getsid(0))
-    if warm is not None:
-        warm.prepare()
 
 
 def _scratch_copy(folder: Path) -> str:

@@ -38,6 +38,14 @@ def train(context: Context, experiment_id: str, deadline: float | None) -> Prefe
     return train_here.submit(experiment_id, context.config.launch, deadline)
 
 
+def warm_up(context: Context) -> None:
+    """While the board meets, import what the trainings will need, unless a person may keep them waiting."""
+    here = context.config.launch.dispatcher == "local"
+    warm = warm_start(get_settings(), os.getpid() if here else os.getsid(0))
+    if warm is not None and not context.asks_before_training:
+        warm.prepare()
+
+
 @arc_task(name="train", task_run_name="train {experiment_id}")
 def train_here(
     experiment_id: str, launch: LaunchConfig, deadline: float | None, owner: int | None = None

@@ -9,6 +9,8 @@ whole home is gone; never before the last of its workers.
 import contextlib
 import os
 import selectors
+import shlex
+import signal
 import socket
 import struct
 import sys
@@ -19,10 +21,11 @@ from typing import IO
 
 import psutil
 from pydantic import ValidationError
+from setproctitle import setproctitle
 
 from arc_core.training import libraries
 from arc_core.training.child import LEASH_VARIABLE
-from arc_core.training.warm_socket import MOST_BYTES, Address, Request, send, version_of_code
+from arc_core.training.warm_socket import MOST_BYTES, WORKER, Address, Request, send, version_of_code
 
 # It holds about 400 MiB. The trainings of a cycle follow each other closely, cycles may be an hour apart.
 IDLE_S = 300.0
@@ -36,10 +39,11 @@ class Server:
     """Answers requests, and reports the end of the workers that came of them."""
 
     def __init__(self, address: Address, listener: socket.socket, lock: IO[bytes], owner: int) -> None:
+        """`owner`: a file descriptor of the process whose end ends the server."""
         self._address, self._listener, self._lock = address, listener, lock
         self._born = address.socket.stat().st_ino
         self._workers: dict[int, tuple[int, socket.socket]] = {}
-        self._owner = os.pidfd_open(owner)
+        self._owner = owner
         self._open = True
         self._used = time.monotonic()
         self._selector = selectors.DefaultSelector()
@@ -47,13 +51,17 @@ class Server:
         self._selector.register(self._owner, selectors.EVENT_READ, self._close)
 
     def serve(self) -> None:
-        """Until nobody wants it any more."""
-        while self._open or self._workers:
-            for key, _ in self._selector.select(CHECK_S):
-                act: Callable[[], None] = key.data
-                act()
-            if not self._is_wanted():
-                self._close()
+        """Until nobody wants it any more, or SIGTERM."""
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
+        try:
+            while self._open or self._workers:
+                for key, _ in self._selector.select(CHECK_S):
+                    act: Callable[[], None] = key.data
+                    act()
+                if not self._is_wanted():
+                    self._close()
+        finally:
+            self._close()
 
     def _is_wanted(self) -> bool:
         try:
@@ -157,6 +165,8 @@ def _work(connection: socket.socket, request: Request, fds: list[int]) -> int:
     """In the forked process: become what `python -m arc_core.training.worker PLAN` would be."""
     os.setsid()
     send(connection, pid=os.getpid())  # not before it can be ended with all that it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     connection.setblocking(True)  # as standard input it is waited on
     os.dup2(connection.fileno(), 0)
     for number, fd in enumerate(fds, start=1):
@@ -165,7 +175,8 @@ def _work(connection: socket.socket, request: Request, fds: list[int]) -> int:
     os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK")
     os.environ |= request.environment | {LEASH_VARIABLE: "stdin"}
     os.chdir(Path(request.plan).parent)
-    sys.argv = ["worker", request.plan]
+    sys.argv = [*WORKER, request.plan]
+    setproctitle(shlex.join([sys.executable, *sys.argv]))
 
     from arc_core.training.worker import main as work
 
@@ -184,7 +195,9 @@ def forks_can_use_cuda() -> bool:
 
 def main(home: str, version: str, owner: str) -> str | None:
     """Returns when there is a server already, or nobody wants this one any more; or says why it can't."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, and that ends this process too
     address, environment = Address(Path(home), version), dict(os.environ)
+    owner_fd = os.pidfd_open(int(owner))  # before the imports, in whose time it may end
     until = time.monotonic() + LOCK_S
     while (lock := address.hold()) is None:
         if time.monotonic() > until:
@@ -195,14 +208,11 @@ def main(home: str, version: str, owner: str) -> str | None:
         return "the code has changed since this server was asked for"
     if not forks_can_use_cuda():
         return "an import has initialised CUDA, which a forked process could not use"
-    if not psutil.pid_exists(int(owner)):  # it has had enough while this was imported
-        address.leave(lock)
-        return None
     address.socket.unlink(missing_ok=True)  # of a server that was killed
     with address.reached() as name, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(name)
         listener.listen()
-        Server(address, listener, lock, int(owner)).serve()
+        Server(address, listener, lock, owner_fd).serve()
     return None
 
 

@@ -20,13 +20,13 @@ from arc_core.training.child import Child, start_cold
 from arc_core.training.warm_socket import (
     ANSWER_S,
     SERVER_VARIABLES,
+    WORKER,
     Address,
     Request,
     received,
     version_of_code,
 )
 
-WORKER = ("-m", "arc_core.training.worker")
 READY_S = 20.0  # importing takes 3 s, and several times that where much else is going on
 _POLL_S = 0.05
 
@@ -129,7 +129,6 @@ class WarmStart:
                     stdout=said,
                     stderr=said,
                     env={**os.environ, **SERVER_VARIABLES},
-                    start_new_session=True,
                 )
 
 

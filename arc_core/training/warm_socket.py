@@ -18,6 +18,7 @@ from arc_core.provenance.canonical import sha256_of
 from arc_core.record import Record
 from arc_core.training.plan import KEEP_FREED_MEMORY
 
+WORKER = ("-m", "arc_core.training.worker")
 MOST_BYTES = 16_384
 ANSWER_S = 10.0
 

@@ -69,17 +69,11 @@ def results(home: Path) -> dict[str, object]:
 
 
 def workers(home: Path) -> list[psutil.Process]:
-    """The trainings that run in a home: by their plan's path, or as children of its fork server."""
-    running = {process.pid: process for process in psutil.process_iter(["cmdline", "ppid"])}
-    lines = {pid: process.info["cmdline"] or [] for pid, process in running.items()}
-    servers = {
-        pid for pid, line in lines.items() if "arc_core.training.forkserver" in line and str(home) in line
-    }
+    """The trainings that run in a home."""
     return [
         process
-        for pid, process in running.items()
-        if any(str(home / "runs") in part for part in lines[pid])
-        or (pid in servers and process.info["ppid"] in servers)
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(home / "runs") in part for part in process.info["cmdline"] or ())
     ]
 
 

@@ -190,7 +190,39 @@ def test_a_server_ends_with_its_owner(tmp_path):
     owner.kill()
     owner.wait()
     assert server.wait(PATIENCE_S) == 0
-    assert not [path for path in (tmp_path / "warm").iterdir() if path.suffix in (".sock", ".lock")]
+    assert left_in(tmp_path) == []
+
+
+def left_in(home: Path) -> list[Path]:
+    return [path for path in (home / "warm").iterdir() if path.suffix in (".sock", ".lock")]
+
+
+def test_an_owner_that_ends_during_the_imports_leaves_no_socket_behind(tmp_path):
+    owner = subprocess.Popen(["sleep", "600"])
+    end = "import os; load = forkserver.libraries.load; "
+    end += f"forkserver.libraries.load = lambda: (os.kill({owner.pid}, 9), load())"
+    server = serving(tmp_path, owner.pid, end)
+    owner.wait()
+    assert server.wait(PATIENCE_S) == 0
+    assert left_in(tmp_path) == []
+
+
+def test_a_server_that_is_told_to_end_leaves_no_socket_behind(tmp_path):
+    server = serving(tmp_path, os.getpid())
+    server.terminate()
+    assert server.wait(PATIENCE_S) == 0
+    assert left_in(tmp_path) == []
+
+
+def test_a_warm_worker_is_seen_by_its_plan(planner, warm, tmp_path):
+    plan, seen = planner(tmp_path), []
+
+    def look(event):
+        if event["event"] == "started":
+            seen.append(" ".join(psutil.Process(event["pid"]).cmdline()))
+
+    run_worker(plan, on_event=look, start=warm)
+    assert seen == [" ".join(plan.arguments())]
 
 
 @pytest.mark.parametrize("reason", ["idle", "home"])
