@@ -1,6 +1,6 @@
 """Images a second of ARC's training epochs, against a bare PyTorch loop on tensors ready-made in memory.
 
-Same network, loss, optimiser, batches, precision and threads. ARC also shuffles, augments, normalises,
+Same network, loss, optimiser, batches, precision, threads and memory settings. ARC also shuffles, augments, normalises,
 checkpoints and reports; its epochs are timed from outside by the worker's protocol, the first one left out.
 Every sixth epoch looks at the held-out cases for the learning curve, which is no training: those epochs are
 not in the ratio, and a second row has them. The bare loop does none of all that. Both are processes of their
@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import mean, median
 
 from arc_core.errors import OutOfTime
-from arc_core.training.plan import KEEP_FREED_MEMORY, TrainingPlan
+from arc_core.training.plan import TrainingPlan
 from benchmarks.reporting import finish
 
 ROUNDS = 5
@@ -91,8 +91,7 @@ def _arc(plan: TrainingPlan) -> tuple[float, float]:
 
 def _bare(plan: TrainingPlan) -> float:
     command = [sys.executable, "-m", "benchmarks.training", str(plan.path)]
-    # What keeps its runs comparable, and nothing that makes them fast.
-    environment = os.environ | {k: v for k, v in plan.environment().items() if k not in KEEP_FREED_MEMORY}
+    environment = os.environ | plan.environment()  # it keeps freed memory as ARC does
     return float(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
 
 

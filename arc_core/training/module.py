@@ -24,6 +24,7 @@ from arc_core.training.networks import build_network
 from arc_core.training.normalisation import normalise
 from arc_core.training.optimisation import build_optimiser, build_schedule
 from arc_core.training.plan import TrainingPlan
+from arc_core.training.strategy import resolved_precision
 
 _CURVE_POINTS = 10
 _EPOCHS_PER_POINT = 3
@@ -88,7 +89,9 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
 
     def configure_optimizers(self) -> dict[str, Any]:
         scaled = self.spec.optimiser.model_copy(update={"lr": self.plan.training.lr})
-        optimiser = build_optimiser(scaled, self.parameters())
+        # A fused step unscales fp16's gradients itself, before they could be clipped; ZeRO has its own.
+        fused = self.plan.deepspeed is None and resolved_precision(self.plan) != "fp16"
+        optimiser = build_optimiser(scaled, self.parameters(), fused=fused)
         steps = self.training_batches.steps * self.spec.epochs
         schedule = build_schedule(self.spec.model_copy(update={"optimiser": scaled}), optimiser, steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
