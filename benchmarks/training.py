@@ -1,6 +1,6 @@
 """Images a second of ARC's training epochs, against a bare PyTorch loop on tensors ready-made in memory.
 
-Same network, loss, optimiser, batches, precision, threads and memory settings. ARC also shuffles, augments, normalises,
+Same network, loss, batches, precision, threads and memory settings. ARC also shuffles, augments, normalises,
 checkpoints and reports; its epochs are timed from outside by the worker's protocol, the first one left out.
 Every sixth epoch looks at the held-out cases for the learning curve, which is no training: those epochs are
 not in the ratio, and a second row has them. The bare loop does none of all that. Both are processes of their
