@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Any, cast
 
 from prefect import get_client
@@ -15,7 +16,7 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Cancelling
 
 from arc_core.errors import ArcError
-from arc_core.experiments.memory import open_memory
+from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.study import Experiment
 from arc_core.settings import get_settings
 from arc_core.training.child import start_cold
@@ -28,7 +29,9 @@ from tasks.progress import Progress
 
 _stop = threading.Event()
 LATE_S = 60.0  # what a pool's training may take beyond the deadline: its own end, and the worker's poll
-POOL_POLL_S = 2.0  # a poll costs the server one light request; half of it is added to each experiment
+STORE_POLL_S = 0.5  # one indexed read; half of it is added to each experiment
+SERVER_POLL_S = 15.0  # how late a run that died is noticed; many that ask often keep a small server busy
+END_S = 15.0  # what a run may take to end once its experiment has
 
 
 def train(context: Context, experiment_id: str, deadline: float | None) -> PrefectFuture[Experiment]:
@@ -86,7 +89,10 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
     experiment = memory.experiment(experiment_id)
     if experiment.outcome.has_ended:
         return experiment
-    run = _run_in_pool(experiment, context.config.launch, deadline)
+    run = _watched(_started(experiment, context.config.launch, deadline), memory, experiment_id, deadline)
+    experiment = memory.experiment(experiment_id)
+    if experiment.outcome.has_ended:
+        return experiment
     if run.state is None or not run.state.is_final():
         begun = run.state is not None and run.state.is_running()  # then its worker has to end it
         state: State[Any] = Cancelling() if begun else Cancelled()
@@ -100,15 +106,14 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
     return memory.experiment(experiment_id)
 
 
-def _run_in_pool(experiment: Experiment, launch: LaunchConfig, deadline: float | None) -> FlowRun:
-    """The flow run of `train/gpu`; it has ended, or is late beyond the deadline."""
+def _started(experiment: Experiment, launch: LaunchConfig, deadline: float | None) -> FlowRun:
+    """The flow run of `train/gpu`, waiting for its worker."""
     try:
         run = run_deployment(
             "train/gpu",
             parameters={"experiment_id": experiment.id, "launch": launch.model_dump(), "deadline": deadline},
             flow_run_name=f"#{experiment.number} {experiment.id}",
-            poll_interval=POOL_POLL_S,
-            timeout=None if deadline is None else max(0.0, deadline - time.time()) + LATE_S,
+            timeout=0,
         )
     except ObjectNotFound:
         raise ArcError(
@@ -116,3 +121,23 @@ def _run_in_pool(experiment: Experiment, launch: LaunchConfig, deadline: float |
             "Run `make deploy` with PREFECT_API_URL set to the server, or use launch=local."
         ) from None
     return cast(FlowRun, run)  # a coroutine in async code only
+
+
+def _watched(run: FlowRun, memory: Memory, experiment_id: str, deadline: float | None) -> FlowRun:
+    """The run once it is over, or late: beyond the deadline, or after its experiment has ended.
+
+    The store tells of an outcome; the server is asked for what the store can't know, a run that died.
+    """
+    over = inf if deadline is None else deadline + LATE_S
+    ended = False
+    with get_client(sync_client=True) as client:
+        while True:
+            asked = time.monotonic()
+            run = client.read_flow_run(run.id)
+            if (run.state is not None and run.state.is_final()) or time.time() >= over:
+                return run
+            while not ended and time.monotonic() - asked < SERVER_POLL_S and time.time() < over:
+                time.sleep(STORE_POLL_S)
+                if ended := memory.experiment(experiment_id).outcome.has_ended:
+                    over = min(over, time.time() + END_S)
+            time.sleep(STORE_POLL_S)

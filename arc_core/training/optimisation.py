@@ -1,6 +1,7 @@
 """The optimisers and schedules a spec may name."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch.optim import lr_scheduler
@@ -18,7 +19,7 @@ def build_optimiser(
 
     `fused`: all parameters in one kernel, three times as fast on a CPU too.
     """
-    shared = {"lr": spec.lr, "weight_decay": spec.weight_decay, "fused": fused}
+    shared: dict[str, Any] = {"lr": spec.lr, "weight_decay": spec.weight_decay, "fused": fused}
     if spec.name == "adam":
         return torch.optim.Adam(parameters, **shared)
     if spec.name == "adamw":
