@@ -9,6 +9,7 @@ from arc_core.experiments.memory import open_memory
 from arc_core.settings import get_settings
 from tasks.context import Context
 from tasks.policy import arc_task
+from tasks.progress import announce
 
 
 @arc_task(name="open cycle")
@@ -24,7 +25,12 @@ def open_cycle(
     scratch = _scratch_copy(scratch_folder) if scratch_folder else None
     memory = open_memory(scratch or settings.store_url)
     study = open_study(memory, config.data, config.task, config.metric, settings.home.resolve())
+    before = memory.cycles(study.id)
     cycle = memory.begin_cycle(study.id)
+    if scratch is None and any(each.id == cycle.id for each in before):
+        announce(
+            f"Cycle {cycle.number} was interrupted and is taken up again, with the decisions it had taken."
+        )
     context = Context(
         config=config,
         study_id=study.id,

@@ -96,4 +96,4 @@ def _trained_on(study: Study, images: Iterable[Path]) -> str:
     """A warning where the champion is asked about the images it learned from."""
     learned = {case.sha256 for case in dataset_of(study).cases}
     known = sum(sha256_of_file(path) in learned for path in images)
-    return f"{known} of these images are the study's own: it was trained on them." if known else ""
+    return f"Of these images, {known} belong to the study itself: it was trained on them." if known else ""

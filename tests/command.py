@@ -1,6 +1,7 @@
 """`python -m flows.cycle` as a user calls it: a process of its own, with an environment of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -75,3 +76,8 @@ def run_cycle(home: Path, *arguments: str, **variables: str) -> Finished:
 def memory_in(home: Path) -> Memory:
     """The store in an ARC home."""
     return Memory(f"sqlite:///{home / 'arc.db'}")
+
+
+def copied(home: Path, to: Path) -> Path:
+    """A copy of a home, without the socket of its fork server, which may still be about to go."""
+    return Path(shutil.copytree(home, to, ignore=shutil.ignore_patterns("warm")))

@@ -77,6 +77,11 @@ class Figures(Record):
     work_gflop: float = Field(description="arithmetic of the training, from the cost table")
     peak_memory_mib: float
 
+    @property
+    def trained_on(self) -> str:
+        """Where and in which arithmetic: `1 × cpu, fp32`."""
+        return f"{self.devices} × {self.device}, {self.precision}"
+
 
 class Result(Figures):
     """All that a finished experiment leaves in the store."""

@@ -82,6 +82,7 @@ def _scatter(axes: Any, drawn: Sequence[Contender], pair: Pair, champion_id: str
         if each.experiment_id == champion_id:
             ring = {"facecolors": "none", "edgecolors": INK, "linewidths": 1.2, "s": 90}
             axes.scatter(*each.point(pair), **ring, zorder=8, label="champion")
+    axes.locator_params(axis="x", nbins=5)  # narrow ranges have long numbers
     for name, label in zip(pair, (axes.set_xlabel, axes.set_ylabel), strict=True):
         metric = METRICS[name]
         label(f"{metric.label} ({'higher' if metric.higher_is_better else 'lower'} is better)", fontsize=8)

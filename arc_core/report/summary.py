@@ -35,6 +35,7 @@ class Row(Record):
     verdict: str
     reason: str
     seconds: float | None
+    trained_on: str = ""
     deviations: tuple[str, ...] = ()
     arm: Arm = "board"
 
@@ -91,6 +92,7 @@ def rows_of(memory: Memory, study: Study, ids: Collection[str]) -> tuple[Row, ..
             verdict=verdict.outcome if verdict else outcome.status,
             reason=printable(verdict.reason if verdict else outcome.reason),
             seconds=outcome.result.total_s if outcome.result else None,
+            trained_on=outcome.result.trained_on if outcome.result else "",
             deviations=outcome.result.deviations if outcome.result else (),
             arm=decisions[experiment.id].arm,
         )

@@ -1,7 +1,6 @@
 """Research cycles as a user runs them: real processes, real training, a real store."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from arc_core.experiments.board import Decision, Directive, Proposal, Review, Vote
 from arc_core.training.evaluator import evaluate
 from arc_core.training.plan import TrainingPlan
-from tests.command import TINY, Finished, run_cycle
+from tests.command import TINY, Finished, copied, run_cycle
 
 COLUMNS = ("#", "experiment", "hypothesis", "what changed", "mean Dice [95 %]", "verdict", "seconds")
 
@@ -18,7 +17,7 @@ COLUMNS = ("#", "experiment", "hypothesis", "what changed", "mean Dice [95 %]", 
 def dry_run(one_cycle, prefect_server, tmp_path_factory) -> Finished:
     """A dry run on a copy of the first cycle's home; what it imports is on stderr."""
     home = tmp_path_factory.mktemp("dry") / "home"
-    shutil.copytree(one_cycle.home, home)
+    copied(one_cycle.home, home)
     return run_cycle(home, *TINY, "--dry-run", PREFECT_API_URL=prefect_server, PYTHONPROFILEIMPORTTIME="1")
 
 

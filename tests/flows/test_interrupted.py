@@ -1,6 +1,5 @@
 """A cycle that is killed is taken up where it stopped; while it lives, no other may start."""
 
-import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.command import TINY, TWO, Finished, memory_in, run_cycle, start_cycle
+from tests.command import TINY, TWO, Finished, copied, memory_in, run_cycle, start_cycle
 
 COLD = {"ARC_WARM_WORKERS": "false"}
 """Warm, so small a study is trained before anybody can interrupt it."""
@@ -31,7 +30,7 @@ class Killed:
 def killed(second_cycle, prefect_server, tmp_path_factory) -> Killed:
     """A third cycle, one training at a time, SIGKILLed once a training and a fold of the next are done."""
     home = tmp_path_factory.mktemp("killed") / "home"
-    shutil.copytree(second_cycle.home, home)
+    copied(second_cycle.home, home)
     trained, sealed = plans(home), len(folds(home))
     alone = {"PREFECT_API_URL": prefect_server, "ARC_MAX_CONCURRENT_JOBS": "1"} | COLD
     process = start_cycle(home, *TWO, **alone)

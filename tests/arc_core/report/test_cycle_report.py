@@ -4,7 +4,6 @@ import base64
 import io
 import itertools
 import re
-import shutil
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -33,7 +32,7 @@ from arc_core.experiments.study import Study
 from arc_core.gate.front import front_of
 from arc_core.report.cycle import CycleReport, write_report
 from tests.browser import rendered
-from tests.command import memory_in
+from tests.command import copied, memory_in
 from tests.nvml import driver_here
 
 HOSTILE = (
@@ -85,7 +84,7 @@ class Page(HTMLParser):
 @pytest.fixture
 def home(one_cycle, tmp_path) -> Path:
     """A copy of the first cycle's home, to write into."""
-    return Path(shutil.copytree(one_cycle.home, tmp_path / "home"))
+    return copied(one_cycle.home, tmp_path / "home")
 
 
 @pytest.fixture
