@@ -81,6 +81,6 @@ def _processes(gpu: Gpu, wide: bool) -> str:
 
 def _job(job: Job, snapshot: Snapshot) -> str:
     if job.since is None:
-        return escape(job.name)
+        return escape(printable(job.name))
     minutes = max(0.0, (snapshot.at - job.since).total_seconds() / 60)
-    return f"{escape(job.name)} {minutes:.0f} min"
+    return f"{escape(printable(job.name))} {minutes:.0f} min"

@@ -21,7 +21,9 @@ def lease_table(snapshot: Snapshot) -> Table:
     waiting = [lease for lease in snapshot.leases if lease.granted is None]
     for lease in held:
         gpus = ", ".join(f"GPU {index}" for index in lease.gpu_ids)
-        where = (gpus or "CPU") + (f"\n[yellow]{escape(lease.left_behind)}[/]" if lease.left_behind else "")
+        where = (gpus or "CPU") + (
+            f"\n[yellow]{escape(printable(lease.left_behind))}[/]" if lease.left_behind else ""
+        )
         _add(table, lease, where, lease.granted, snapshot.at)
     for place, lease in enumerate(waiting, 1):
         _add(table, lease, f"[yellow]waits, number {place}[/]", lease.asked, snapshot.at)

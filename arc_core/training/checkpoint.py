@@ -38,16 +38,22 @@ def write_tensors(path: Path, content: Any) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def usable(path: Path, read: Callable[[Path], Any] = tensors_of) -> bool:
-    """Whether a checkpoint is there and whole; one that `read` can't read is told of and removed.
+def usable(path: Path, read: Callable[[Path], Any], parts: int) -> bool:
+    """Whether a checkpoint is there and whole; what can't be gone on from is told of and removed.
 
-    DeepSpeed's is a folder, with a part of each process.
+    `parts`: of DeepSpeed's folder, one from each process; 0: it is a single file, written by one of them.
     """
-    if not path.exists():
+    if not (path.exists() or path.is_symlink()):
         return False
     try:
-        for part in path.rglob("*.pt") if path.is_dir() else [path]:
-            read(part)
+        if path.is_symlink() or parts != len(list(path.rglob("*optim_states.pt"))):
+            raise ValueError("it is not a checkpoint of this training")
+        for part in path.rglob("*.pt") if parts else [path]:
+            if not part.is_file():
+                raise ValueError(f"{part.name} is no file")
+            content = read(part)
+            if not parts and not {"pytorch-lightning_version", "arc"} <= set(content):
+                raise ValueError("it is not a checkpoint of this training")
     except Exception as error:  # noqa: BLE001  # torch.load has no common root for what damage raises
         logging.getLogger(__name__).warning("%s can't be read, the fold begins anew: %s", path, error)
         remove(path)
@@ -56,8 +62,8 @@ def usable(path: Path, read: Callable[[Path], Any] = tensors_of) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Delete a checkpoint, file or folder, if it is there."""
-    if path.is_dir():
+    """Delete a checkpoint, file or folder, if it is there; of a link, the link."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     path.unlink(missing_ok=True)
 

@@ -18,6 +18,15 @@ from arc_core.training.pace import Pace
 from arc_core.training.placement import place, request_of
 
 
+def check_launch(
+    memory: Memory, study: Study, spec: ExperimentSpec, settings: Settings, launch: LaunchConfig
+) -> None:
+    """SpecError or LeaseDenied where no experiment could ever train so: told once, before the board meets."""
+    baseline = experiment_id(study.id, spec.id)
+    request = request_of(spec, baseline, settings, launch)
+    plan_of(spec, study, baseline, settings, launch, place(request, settings, memory.leases.held()))
+
+
 def compile_proposals(
     memory: Memory,
     study: Study,

@@ -89,7 +89,7 @@ def _whole_checkpoint(plan: TrainingPlan, fold: int) -> Path | None:
         for path in folder.iterdir():
             if path != checkpoint:
                 remove(path)
-        usable(checkpoint, reader(plan))
+        usable(checkpoint, reader(plan), plan.training.devices if plan.deepspeed else 0)
     ranks.barrier()
     return checkpoint if checkpoint.exists() else None
 

@@ -51,8 +51,12 @@ class Server:
         self._selector.register(self._owner, selectors.EVENT_READ, self._close)
 
     def serve(self) -> None:
-        """Until nobody wants it any more, or SIGTERM."""
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
+        """Until nobody wants it any more, or SIGTERM; never before the end of its workers, which it tells."""
+        woken, self._waker = os.pipe()
+        os.set_blocking(self._waker, False)
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        signal.set_wakeup_fd(self._waker)
+        self._selector.register(woken, selectors.EVENT_READ, lambda: self._stop(woken))
         try:
             while self._open or self._workers:
                 for key, _ in self._selector.select(CHECK_S):
@@ -62,6 +66,10 @@ class Server:
                     self._close()
         finally:
             self._close()
+
+    def _stop(self, woken: int) -> None:
+        os.read(woken, 16)
+        self._close()
 
     def _is_wanted(self) -> bool:
         try:
@@ -126,6 +134,7 @@ class Server:
 
     def _leave(self) -> None:
         """In the forked process: let go of all that is the server's, other workers' leashes above all."""
+        signal.set_wakeup_fd(-1)
         self._selector.close()
         self._listener.close()
         self._lock.close()

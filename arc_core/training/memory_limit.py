@@ -49,7 +49,12 @@ def as_it_was_left(plan: TrainingPlan) -> TrainingPlan:
         left = TrainingPlan.model_validate_json(plan.path.read_bytes())
     except (OSError, ValidationError):
         return plan
-    asked = {"micro_batch": plan.training.micro_batch, "accumulate": plan.training.accumulate}
-    as_asked = left.training.model_copy(update=asked)
-    same = left.model_copy(update={"training": as_asked, "deviations": plan.deviations}) == plan
-    return left if same else plan
+    carried_out = plan
+    for _ in range(MAX_HALVINGS + 1):  # nothing else is believed of a file in a run folder
+        if left == carried_out:
+            return left
+        try:
+            carried_out = with_halved_micro_batch(carried_out, "")
+        except ExperimentFailed:
+            break
+    return plan

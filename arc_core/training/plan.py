@@ -32,6 +32,7 @@ KEEP_FREED_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(256 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(512 * 2**20),
 }
+SMALLEST_ALONE_PX = 64  # under it a classification's last features are 1 × 1, one value for each channel
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
 
@@ -238,6 +239,14 @@ def check_size(spec: ExperimentSpec, micro_batch: int) -> None:
             got=f"{parameters:,} parameters",
             expected=f"at most {MAX_PARAMETERS:,}",
             cure="Lower architecture.width or architecture.depth.",
+        )
+    if spec.task == "classification" and micro_batch == 1 and spec.image_size_px < SMALLEST_ALONE_PX:
+        raise SpecError(
+            "batch norm can't learn from one image of this size at once",
+            where="batch_size",
+            got=f"{micro_batch} image of {spec.image_size_px} px",
+            expected=f"2 images, or {SMALLEST_ALONE_PX} px",
+            cure="Raise batch_size, image_size_px or ARC_BATCH_SIZE_PER_GPU.",
         )
     # Held on the CPU too: a spec must not be fit for one machine and unfit for another.
     needed = memory_mib(spec, micro_batch=micro_batch, device="cuda")

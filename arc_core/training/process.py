@@ -114,7 +114,7 @@ class Limits:
 def _listen(
     workers: Sequence[Child], stream: IO[bytes], on_event: Callable[[Event], None], limits: Limits
 ) -> Event:
-    """Pass on events until the workers have closed their output, one has failed, or one has died.
+    """Pass on events until the training has finished, one of the workers has failed, or one has died.
 
     Returns the last event. A failure comes from any of them; the others would wait for it in vain.
     """
@@ -135,7 +135,7 @@ def _listen(
         if last["event"] == "started":
             last["pids"] = [worker.pid for worker in workers]
         on_event(last)
-        if last["event"] == "failed":
+        if last["event"] in ("failed", "finished"):
             return last
 
 
@@ -172,7 +172,8 @@ def _end(workers: Sequence[Child]) -> None:
             worker.wait(timeout=max(0.0, until - time.monotonic()))
     for worker in workers:
         _signal_group(worker, signal.SIGKILL)  # a group outlives its leader
-        worker.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # nobody is left to tell of a forked one's end
+            worker.wait(timeout=GRACE_S)
 
 
 def _signal_group(worker: Child, signal_: signal.Signals) -> None:

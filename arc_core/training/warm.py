@@ -165,6 +165,9 @@ class Forked:
         assert self.returncode is not None
         return self.returncode
 
+    def __del__(self) -> None:
+        self._connection.close()  # where the server was frozen, nobody has
+
     def _hear(self, message: dict[str, int] | None) -> None:
         self.returncode = -signal.SIGKILL if message is None else int(message["returncode"])
         self._connection.close()

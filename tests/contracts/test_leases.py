@@ -374,3 +374,12 @@ def test_a_leader_knows_the_processes_of_its_session() -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert leader.is_dead()
+
+
+def test_a_step_of_the_clock_kills_nobody(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
+    """psutil adds a process's ticks to the host's start, which follows the clock."""
+    holder = Holder.this_process()
+    real = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: real(process) + 5)
+    assert not holder.is_dead()
+    assert Holder.this_process() == holder

@@ -146,4 +146,4 @@ def test_a_stop_ends_trainings_and_server_and_loses_nothing(tmp_path, stop, warm
     assert alive == []
     memory = memory_in(home)
     (study,) = memory.studies()
-    assert "running" not in {experiment.outcome.status for experiment in memory.experiments(study)}
+    assert {experiment.outcome.status for experiment in memory.experiments(study)} == {"stopped"}

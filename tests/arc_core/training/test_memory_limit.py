@@ -1,5 +1,6 @@
 """Trainings whose processes really run out of memory."""
 
+import json
 import resource
 import sys
 
@@ -9,7 +10,12 @@ import pytest
 from arc_core.agents.forbidden import cause_of
 from arc_core.errors import ExperimentFailed
 from arc_core.training.evaluator import evaluate
-from arc_core.training.memory_limit import MAX_HALVINGS, is_out_of_memory, with_halved_micro_batch
+from arc_core.training.memory_limit import (
+    MAX_HALVINGS,
+    as_it_was_left,
+    is_out_of_memory,
+    with_halved_micro_batch,
+)
 from arc_core.training.process import run_worker
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can limit a running process")
@@ -70,6 +76,26 @@ def test_a_micro_batch_is_halved_to_a_part_of_the_batch(planner, tmp_path):
         except ExperimentFailed:
             break
     assert sizes == [(12, 1), (6, 2), (3, 4), (1, 12)]
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"training": {"micro_batch": 1_000_000}},
+        {"training": {"micro_batch": 6, "accumulate": 2}},
+        {"deviations": ["micro-batch 12 → 6: out of memory"]},
+    ],
+)
+def test_a_plan_that_was_edited_is_not_believed(planner, tmp_path, edited):
+    plan = planner(tmp_path, batch_size=12)
+    tree = json.loads(plan.model_dump_json())
+    tree["training"] |= edited.get("training", {})
+    tree["deviations"] = edited.get("deviations", [])
+    plan.path.write_text(json.dumps(tree))
+    assert as_it_was_left(plan) == plan
+    halved = with_halved_micro_batch(plan, "CUDA out of memory")
+    plan.path.write_text(halved.model_dump_json())
+    assert as_it_was_left(plan) == halved
 
 
 @pytest.mark.parametrize(

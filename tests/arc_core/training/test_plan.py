@@ -96,6 +96,17 @@ def test_planning_and_judging_load_no_torch():
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
+def test_one_small_image_at_once_is_too_little_for_batch_norm(planner, tmp_path):
+    with pytest.raises(SpecError, match="batch_size: batch norm can't learn from one image"):
+        planner(tmp_path, "classification", batch_size=4, batch_size_per_gpu=1)
+    planner(tmp_path, "classification", batch_size=4, batch_size_per_gpu=1, image_size_px=64)
+
+
+def test_more_devices_than_cases_are_refused(planner, tmp_path):
+    with pytest.raises(SpecError, match="11 devices, 10 cases"):
+        planner(tmp_path, launch=LaunchConfig(devices=11))
+
+
 @pytest.mark.parametrize("name", ["auc", "weighted_bce"])
 def test_class_weights_that_a_loss_would_ignore_are_refused(planner, tmp_path, name):
     with pytest.raises(SpecError, match=r"class_weighting: .*balanced.*bce, cross_entropy, focal"):

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
-from arc_core.errors import ExperimentFailed
+from arc_core.errors import ExperimentFailed, OutOfTime
+from arc_core.training.checkpoint import write_tensors
 from arc_core.training.launch import LaunchConfig
 from arc_core.training.networks import build_network
 from arc_core.training.process import run_worker
@@ -107,6 +109,25 @@ class Payload:
         return (exec, ("open('executed', 'w')",))
 
 
+@pytest.mark.parametrize("content", [{"a": 1}, torch.zeros(2), None], ids=["record", "tensor", "folder"])
+def test_what_is_no_checkpoint_is_left_aside(interrupted, train, content):
+    plan, checkpoint = interrupted
+    checkpoint.unlink()
+    if content is None:
+        checkpoint.mkdir()
+    else:
+        write_tensors(checkpoint, content)
+    assert epochs_of(train, plan) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_deepspeed_checkpoint_without_a_part_is_left_aside(planner, train, tmp_path):
+    plan = planner(tmp_path, launch=LAUNCHES["deepspeed"], **SPEC)
+    killed_at(train, plan, 0, 4)
+    (checkpoint,) = plan.fold_dir(0).glob(".checkpoint-*")
+    next(checkpoint.rglob("*optim_states.pt")).unlink()
+    assert epochs_of(train, plan) == [1, 2, 3, 4, 5, 6]
+
+
 def test_a_checkpoint_runs_no_code(interrupted, train, monkeypatch):
     plan, checkpoint = interrupted
     monkeypatch.chdir(plan.run_dir)
@@ -148,3 +169,19 @@ def test_a_deepspeed_checkpoint_becomes_a_plain_state_dict(planner, train, tmp_p
     own = {name.removeprefix("network."): each for name, each in weights.items() if "network." in name}
     network.load_state_dict(own)
     assert len(list(checkpoint.rglob("*optim_states.pt"))) == 2, "a part of each process"
+
+
+@pytest.mark.parametrize("launch", ["one process", "ddp"])
+@pytest.mark.parametrize("rank", [0, -1])
+def test_a_stop_from_outside_is_no_failure(planner, train, tmp_path, launch, rank):
+    plan = planner(tmp_path, launch=LAUNCHES[launch], **(SPEC | {"epochs": 200}))
+    pids = []
+
+    def terminate(event):
+        pids.extend(event.get("pids", ()))
+        if event.get("epoch") == 2:
+            psutil.Process(pids[rank]).terminate()
+
+    with pytest.raises(OutOfTime, match="stopped from outside by signal 15"):
+        train(plan, on_event=terminate)
+    assert not any(psutil.pid_exists(pid) for pid in pids)

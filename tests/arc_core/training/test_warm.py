@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from arc_core.settings import load_settings
 from arc_core.training import warm as warm_module
 from arc_core.training.child import start_cold
+from arc_core.training.fold import is_finished
 from arc_core.training.process import run_worker
 from arc_core.training.warm import Forked, WarmStart, warm_start
 from arc_core.training.warm_socket import (
@@ -303,3 +304,21 @@ def test_a_cold_worker_hears_that_it_is_no_longer_wanted(tmp_path):
         child = start_cold(["cat"], {}, out.fileno(), out.fileno())
         child.stdin.close()
         assert child.wait(PATIENCE_S) == 0
+
+
+def test_a_frozen_server_holds_up_no_training(planner, warm, tmp_path):
+    """It can neither tell of its worker's end nor close what it holds of it."""
+    plan = planner(tmp_path / "exp-1")
+    frozen = []
+
+    def freeze(event):
+        if event["event"] == "started":
+            frozen.append(psutil.Process(event["pid"]).parent())
+            frozen[0].suspend()
+
+    try:
+        run_worker(plan, on_event=freeze, start=warm)
+    finally:
+        frozen[0].resume()
+    assert is_finished(plan, 0)
+    assert is_finished(plan, 1)
