@@ -1,6 +1,7 @@
 """A worker process as the one who asked for it sees it, and the plain way to start one."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -41,12 +42,19 @@ class Cold(subprocess.Popen[bytes]):
 
 
 def start_cold(arguments: Sequence[str], environment: Mapping[str, str], stdout: int, stderr: int) -> Child:
-    """Start a worker that has yet to import everything."""
-    return Cold(
-        arguments,
-        stdin=subprocess.PIPE,
-        stdout=stdout,
-        stderr=stderr,
-        env={**os.environ, **environment, LEASH_VARIABLE: "stdin"},
-        start_new_session=True,
-    )
+    """Start a worker that has yet to import everything.
+
+    It inherits that SIGINT waits: until `worker.main` lets it through, it would be a failed import.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return Cold(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            env={**os.environ, **environment, LEASH_VARIABLE: "stdin"},
+            start_new_session=True,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

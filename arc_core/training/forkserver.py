@@ -174,7 +174,7 @@ def _work(connection: socket.socket, request: Request, fds: list[int]) -> int:
     """In the forked process: become what `python -m arc_core.training.worker PLAN` would be."""
     os.setsid()
     send(connection, pid=os.getpid())  # not before it can be ended with all that it starts
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     connection.setblocking(True)  # as standard input it is waited on
     os.dup2(connection.fileno(), 0)

@@ -42,6 +42,7 @@ def main(arguments: list[str]) -> int:
     """Run the worker; returns its exit code."""
     _die_with_asker()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # ended by it as by SIGTERM: a stop, no failure
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # whoever started it had it wait
     emit = _emitter(_claim_stdout())
     plan = TrainingPlan.model_validate_json(Path(arguments[0]).read_bytes())
     try:

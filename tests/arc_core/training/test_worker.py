@@ -1,6 +1,7 @@
 """The worker as a real process: its protocol, its resumption, and every way it can end."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from arc_core.errors import ExperimentFailed, OutOfTime
+from arc_core.training.child import Child
 from arc_core.training.fold import is_finished
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.process import run_worker
@@ -139,6 +141,20 @@ def test_an_interrupted_caller_takes_its_worker_along(planner, tmp_path, start):
         run_worker(planner(tmp_path), on_event=interrupt, start=start)
 
     assert has_ended(pids[0])
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.05, 0.1, 0.3, 1.0])
+def test_an_interrupt_at_any_moment_is_a_stop(planner, tmp_path, start, after_s):
+    """In a worker that is still importing it would be a failure like any other."""
+
+    def interrupted(*how) -> Child:
+        child = start(*how)
+        time.sleep(after_s)
+        os.kill(child.pid, signal.SIGINT)
+        return child
+
+    with pytest.raises(OutOfTime, match="stopped from outside by signal 2"):
+        run_worker(planner(tmp_path, epochs=200), on_event=lambda event: None, start=interrupted)
 
 
 class Littering(TrainingPlan):
