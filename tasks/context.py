@@ -38,9 +38,8 @@ class Context(Record):
 
     @property
     def parent(self) -> tuple[ExperimentSpec, str | None]:
-        """The champion's spec and experiment, or the configured baseline, which has none."""
-        champion = self.memory.champion(self.study_id)
-        return (champion.outcome.spec, champion.id) if champion else (self.config.spec, None)
+        """Where the board's proposals start from."""
+        return parent_in(self.memory, self.study_id, self.config)
 
     @property
     def asks_before_training(self) -> bool:
@@ -57,3 +56,9 @@ class Context(Record):
     @property
     def board(self) -> Board:
         return replace(offline_board(self.config.board), counsel=self.counsel)
+
+
+def parent_in(memory: Memory, study_id: str, config: ArcConfig) -> tuple[ExperimentSpec, str | None]:
+    """The champion's spec and experiment, or the configured baseline, which has none."""
+    champion = memory.champion(study_id)
+    return (champion.outcome.spec, champion.id) if champion else (config.spec, None)

@@ -8,7 +8,7 @@ from arc_core.data.study import open_study
 from arc_core.experiments.memory import open_memory
 from arc_core.settings import get_settings
 from arc_core.training.feasibility import check_launch
-from tasks.context import Context
+from tasks.context import Context, parent_in
 from tasks.policy import arc_task
 from tasks.progress import announce
 
@@ -26,7 +26,8 @@ def open_cycle(
     scratch = _scratch_copy(scratch_folder) if scratch_folder else None
     memory = open_memory(scratch or settings.store_url)
     study = open_study(memory, config.data, config.task, config.metric, settings.home.resolve())
-    check_launch(memory, study, config.spec, settings, config.launch)
+    parent, _ = parent_in(memory, study.id, config)
+    check_launch(memory, study, parent, settings, config.launch)
     before = memory.cycles(study.id)
     cycle = memory.begin_cycle(study.id)
     if scratch is None and any(each.id == cycle.id for each in before):

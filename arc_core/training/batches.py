@@ -13,12 +13,13 @@ from arc_core.training.frames import Frames
 
 
 class Batch(NamedTuple):
-    """uint8 images (B, 3, S, S), and uint8 masks (B, S, S) or labels (B,); the ratios of `Frames.vcdr`;
-    `number` counts an epoch's micro-batches over all processes."""
+    """uint8 images (B, 3, S, S), and uint8 masks (B, S, S) or labels (B,), until they are prepared; the
+    ratios of `Frames.vcdr`; `number` counts an epoch's micro-batches over all processes."""
 
     images: torch.Tensor
     targets: torch.Tensor
     vcdr: torch.Tensor | None
+    epoch: int
     number: int
 
 
@@ -77,5 +78,7 @@ class EpochBatches:
         parts = torch.tensor_split(order, len(self) * self.ranks)
         for number in range(self.rank, len(parts), self.ranks):
             chosen = parts[number]
+            # A tenth of the time that `images[chosen]` takes, on a CPU.
+            images, targets = (each.index_select(0, chosen) for each in (frames.images, frames.targets))
             vcdr = None if frames.vcdr is None else frames.vcdr[chosen]
-            yield Batch(frames.images[chosen], frames.targets[chosen], vcdr, number)
+            yield Batch(images, targets, vcdr, self._epoch, number)

@@ -61,6 +61,28 @@ def usable(path: Path, read: Callable[[Path], Any], parts: int) -> bool:
     return True
 
 
+def put_in_place(unfinished: Path, final: Path) -> None:
+    """Give a finished checkpoint folder its name. A folder can't replace another in one step, so the one
+    before stays at hand until it can be done without; `taken_up` finds it.
+    """
+    before = _before(final)
+    remove(before)
+    if final.exists():
+        final.rename(before)
+    unfinished.rename(final)
+    remove(before)
+
+
+def taken_up(final: Path) -> None:
+    """Put back the checkpoint that a kill amid `put_in_place` has left without its name."""
+    if _before(final).exists() and not final.exists():
+        _before(final).rename(final)
+
+
+def _before(final: Path) -> Path:
+    return final.with_name(f"{final.name}.before")
+
+
 def remove(path: Path) -> None:
     """Delete a checkpoint, file or folder, if it is there; of a link, the link."""
     if path.is_dir() and not path.is_symlink():

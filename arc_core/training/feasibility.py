@@ -19,12 +19,12 @@ from arc_core.training.placement import place, request_of
 
 
 def check_launch(
-    memory: Memory, study: Study, spec: ExperimentSpec, settings: Settings, launch: LaunchConfig
+    memory: Memory, study: Study, parent: ExperimentSpec, settings: Settings, launch: LaunchConfig
 ) -> None:
-    """SpecError or LeaseDenied where no experiment could ever train so: told once, before the board meets."""
-    baseline = experiment_id(study.id, spec.id)
-    request = request_of(spec, baseline, settings, launch)
-    plan_of(spec, study, baseline, settings, launch, place(request, settings, memory.leases.held()))
+    """SpecError or LeaseDenied where what all proposals start from could never train: told before any."""
+    made = experiment_id(study.id, parent.id)
+    request = request_of(parent, made, settings, launch)
+    plan_of(parent, study, made, settings, launch, place(request, settings, memory.leases.held()))
 
 
 def compile_proposals(

@@ -18,7 +18,7 @@ from arc_core.experiments.result import Point
 from arc_core.training import ranks
 from arc_core.training.batches import EpochBatches
 from arc_core.training.chance import seed_of
-from arc_core.training.checkpoint import checkpoint_path, remove, usable, write_tensors
+from arc_core.training.checkpoint import checkpoint_path, remove, taken_up, usable, write_tensors
 from arc_core.training.fold import (
     CURVE,
     MASKS,
@@ -86,6 +86,7 @@ def _whole_checkpoint(plan: TrainingPlan, fold: int) -> Path | None:
     folder, checkpoint = plan.fold_dir(fold), checkpoint_path(plan, fold)
     if ranks.this() == 0:
         folder.mkdir(parents=True, exist_ok=True)
+        taken_up(checkpoint)
         for path in folder.iterdir():
             if path != checkpoint:
                 remove(path)

@@ -12,18 +12,18 @@ from arc_core.errors import ExperimentFailed
 from arc_core.experiments.result import Point
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.training import ranks
-from arc_core.training.augmentation import augment
 from arc_core.training.auxiliary import WithVcdr
 from arc_core.training.batches import Batch, EpochBatches
-from arc_core.training.chance import generator, seed_of
+from arc_core.training.chance import reseed
 from arc_core.training.curriculum import active_share
 from arc_core.training.divergence import divergence
-from arc_core.training.frames import CLASSES, Frames
+from arc_core.training.frames import Frames
 from arc_core.training.losses import build_loss
 from arc_core.training.networks import build_network
 from arc_core.training.normalisation import normalise
 from arc_core.training.optimisation import build_optimiser, build_schedule
 from arc_core.training.plan import TrainingPlan
+from arc_core.training.preparation import as_target, prepared
 from arc_core.training.strategy import resolved_precision
 
 _CURVE_POINTS = 10
@@ -68,24 +68,22 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
         self._epoch_started = 0.0
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, S, S) in [0, 1] to logits in float32."""
-        logits: torch.Tensor = self.network(normalise(images, self.spec.normalisation))
+        """Normalised images (B, 3, S, S) to logits in float32."""
+        logits: torch.Tensor = self.network(images)
         return logits.float()
 
+    def on_after_batch_transfer(self, batch: Batch, loader: int) -> Batch:
+        """A GPU prepares its own: bytes take a quarter of the time to get there."""
+        return prepared(batch, self.spec, self.fold)
+
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
-        place = (self.spec.seed, self.fold, self.current_epoch, batch.number)
-        torch.manual_seed(seed_of(*place, "dropout"))
-        masks = batch.targets[:, None].float() if self.spec.task == "segmentation" else None
-        images, masks = augment(
-            batch.images.float() / 255, masks, self.spec.augmentation, generator(*place, "augmentation")
-        )
-        target = as_target(batch.targets if masks is None else masks[:, 0], self.spec)
-        logits = self(images)
-        loss: torch.Tensor = self.loss(logits, target)
+        reseed(self.device, self.spec.seed, self.fold, batch.epoch, batch.number, "dropout")
+        logits = self(batch.images)
+        loss: torch.Tensor = self.loss(logits, batch.targets)
         self._losses.append(loss.detach())
         if len(self._losses) % _CHECK_EVERY == 0:
             self._need_finite(float(torch.stack(self._losses[-_CHECK_EVERY:]).mean()))
-        return loss if self.auxiliary is None else self.auxiliary(loss, logits, target, batch.vcdr)
+        return loss if self.auxiliary is None else self.auxiliary(loss, logits, batch.targets, batch.vcdr)
 
     def configure_optimizers(self) -> dict[str, Any]:
         scaled = self.spec.optimiser.model_copy(update={"lr": self.plan.training.lr})
@@ -160,7 +158,8 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
         mine, real = ranks.share(self.held_out)
         with torch.no_grad():
             for part in torch.split(mine, self.plan.training.micro_batch):
-                logits = self(self.frames.images[part].to(self.device).float() / 255)[: max(real, 0)]
+                images = self.frames.images[part].to(self.device).float() / 255
+                logits = self(normalise(images, self.spec.normalisation))[: max(real, 0)]
                 if len(logits):
                     targets = as_target(self.frames.targets[part].to(self.device), self.spec)[: len(logits)]
                     total += len(logits) * self.loss(logits, targets)
@@ -187,14 +186,6 @@ def predict_logits(
             seen = normalise(images[part].to(device).float() / 255, spec.normalisation)
             parts.append(network(seen).float())
     return ranks.gathered(torch.cat(parts), len(images)).cpu()
-
-
-def as_target(targets: torch.Tensor, spec: ExperimentSpec) -> torch.Tensor:
-    """What a loss compares logits with: one-hot (B, 3, S, S), or (B, 1) of 0 and 1, in float32."""
-    if spec.task == "classification":
-        return targets[:, None].float()
-    classes = torch.arange(CLASSES, device=targets.device).view(1, -1, 1, 1)
-    return (targets[:, None] == classes).float()  # half the time of one_hot, which makes int64 of it first
 
 
 def watched_epochs(epochs: int) -> frozenset[int]:

@@ -15,7 +15,7 @@ from lightning.pytorch.strategies import DeepSpeedStrategy
 
 from arc_core.experiments.limits import MAX_PARAMETERS
 from arc_core.training import ranks
-from arc_core.training.checkpoint import remove, tensors_of, write_tensors
+from arc_core.training.checkpoint import put_in_place, remove, tensors_of, write_tensors
 from arc_core.training.launch import Precision
 from arc_core.training.plan import TrainingPlan
 
@@ -78,8 +78,7 @@ class ZeroStrategy(DeepSpeedStrategy):  # type: ignore[misc]  # lightning is ski
         super().save_checkpoint(checkpoint, str(unfinished), storage_options)
         ranks.barrier()
         if ranks.this() == 0:
-            remove(final)
-            unfinished.rename(final)
+            put_in_place(unfinished, final)
         ranks.barrier()
 
 

@@ -13,8 +13,9 @@ from arc_core.training.batches import EpochBatches
 from arc_core.training.evaluator import evaluate
 from arc_core.training.fitting import train_fold
 from arc_core.training.frames import load_frames
-from arc_core.training.module import FoldModule, as_target, predict_logits
+from arc_core.training.module import FoldModule, predict_logits
 from arc_core.training.plan import TrainingPlan
+from arc_core.training.preparation import as_target
 
 pytestmark = [
     pytest.mark.usefixtures("one_quiet_thread"),

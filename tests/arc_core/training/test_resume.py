@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from arc_core.errors import ExperimentFailed, OutOfTime
-from arc_core.training.checkpoint import write_tensors
+from arc_core.training.checkpoint import checkpoint_path, put_in_place, taken_up, write_tensors
 from arc_core.training.launch import LaunchConfig
 from arc_core.training.networks import build_network
 from arc_core.training.process import run_worker
@@ -87,7 +87,7 @@ def interrupted(planner, train, tmp_path):
     """A training in one process, killed in its fourth epoch, and its checkpoint."""
     plan = planner(tmp_path, launch=LAUNCHES["one process"], **SPEC)
     killed_at(train, plan, 0, 4)
-    (checkpoint,) = plan.fold_dir(0).glob(".checkpoint-*")
+    checkpoint = checkpoint_path(plan, 0)
     return plan, checkpoint
 
 
@@ -123,7 +123,7 @@ def test_what_is_no_checkpoint_is_left_aside(interrupted, train, content):
 def test_a_deepspeed_checkpoint_without_a_part_is_left_aside(planner, train, tmp_path):
     plan = planner(tmp_path, launch=LAUNCHES["deepspeed"], **SPEC)
     killed_at(train, plan, 0, 4)
-    (checkpoint,) = plan.fold_dir(0).glob(".checkpoint-*")
+    checkpoint = checkpoint_path(plan, 0)
     next(checkpoint.rglob("*optim_states.pt")).unlink()
     assert epochs_of(train, plan) == [1, 2, 3, 4, 5, 6]
 
@@ -163,7 +163,7 @@ def test_a_deepspeed_checkpoint_becomes_a_plain_state_dict(planner, train, tmp_p
 
     plan = planner(tmp_path, launch=LAUNCHES["deepspeed"], **SPEC)
     killed_at(train, plan, 0, 4)
-    (checkpoint,) = plan.fold_dir(0).glob(".checkpoint-*")
+    checkpoint = checkpoint_path(plan, 0)
     weights = get_fp32_state_dict_from_zero_checkpoint(str(checkpoint), tag="checkpoint")
     network = build_network("segmentation", plan.spec.architecture)
     own = {name.removeprefix("network."): each for name, each in weights.items() if "network." in name}
@@ -185,3 +185,31 @@ def test_a_stop_from_outside_is_no_failure(planner, train, tmp_path, launch, ran
     with pytest.raises(OutOfTime, match="stopped from outside by signal 15"):
         train(plan, on_event=terminate)
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_a_kill_amid_the_change_of_checkpoints_loses_neither(tmp_path, monkeypatch, renames):
+    final, unfinished = tmp_path / "checkpoint", tmp_path / "checkpoint.unfinished"
+    for folder, content in ((final, "old"), (unfinished, "new")):
+        folder.mkdir()
+        (folder / "part").write_text(content)
+    done, rename = [], Path.rename
+
+    def killed(path, target):
+        if len(done) == renames:
+            raise KeyboardInterrupt
+        done.append(rename(path, target))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", killed)
+        patched.setattr("arc_core.training.checkpoint.remove", lambda path: None)
+        try:
+            put_in_place(unfinished, final)
+        except KeyboardInterrupt:
+            assert renames < 2
+    taken_up(final)
+    assert (final / "part").read_text() == ("new" if renames == 2 else "old")
+    if renames < 2:
+        put_in_place(unfinished, final)
+        assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+        assert (final / "part").read_text() == "new"
