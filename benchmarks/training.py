@@ -24,7 +24,7 @@ from arc_core.errors import OutOfTime
 from arc_core.training.plan import TrainingPlan
 from benchmarks.reporting import finish
 
-ROUNDS = 5
+ROUNDS = 9
 EPOCHS = 24  # after the first, of the standard 60
 TARGET = 0.95
 MOST_IDLE_PERCENT = 15.0

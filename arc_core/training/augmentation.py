@@ -24,7 +24,8 @@ def augment(
     every device. Masks take the nearest pixel; what comes from outside the frame is black background.
     """
     # Drawn whatever the limits: axes must not shift each other's draws.
-    movement, shade = (2 * torch.rand(9, len(images), generator=generator) - 1).split((5, 4))
+    drawn = 2 * torch.rand(9, len(images), generator=generator) - 1
+    movement, shade = drawn[:5], drawn[5:]
     if limits.flip or limits.rotation_deg or limits.scale or limits.translation:
         grid = _affine_grid(_matrices(movement, limits).to(images.device), images.shape[-1])
         images = functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
