@@ -27,9 +27,7 @@ def open_dataset(config: DataConfig, task: Task, home: Path) -> Dataset:
         return read_dataset(Path(config.path), task)
     root = home / "data" / f"synthetic-{config.synthetic.id}"
     if not root.exists():
-        with (
-            clear_errors(root),
-            suppress(FileExistsError),
-        ):  # another process was faster; what it drew is the same
+        # Another process may be faster; what it draws is the same.
+        with clear_errors(root), suppress(FileExistsError):
             generate(config.synthetic, root)
     return read_dataset(root, task, simulated=True)

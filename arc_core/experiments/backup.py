@@ -95,9 +95,8 @@ def _dump(url: URL, path: Path) -> None:
             cure="Install PostgreSQL's client programs (Debian: apt-get install postgresql-client).",
         )
     plain = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
-    secret = (
-        {"PGPASSWORD": str(url.password)} if url.password is not None else {}
-    )  # a command line can be seen
+    # Not on the command line, which everybody on the host can see.
+    secret = {"PGPASSWORD": str(url.password)} if url.password is not None else {}
     ran = subprocess.run(
         [program, "--format=custom", f"--file={path}", f"--dbname={plain}"],
         env=os.environ | secret,

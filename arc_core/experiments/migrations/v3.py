@@ -34,10 +34,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("started", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["study_id"],
-            ["studies.id"],
-        ),
+        sa.ForeignKeyConstraint(["study_id"], ["studies.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("study_id", "number"),
     )
@@ -47,10 +44,7 @@ def upgrade() -> None:
         sa.Column("stage", sa.String(length=60), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["cycles.id"],
-        ),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycles.id"]),
         sa.PrimaryKeyConstraint("cycle_id", "stage"),
     )
     op.create_table(
@@ -63,10 +57,7 @@ def upgrade() -> None:
         sa.Column("usd", sa.Float(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["cycles.id"],
-        ),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycles.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -75,10 +66,7 @@ def upgrade() -> None:
         sa.Column("proposal_id", sa.String(length=60), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["cycles.id"],
-        ),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycles.id"]),
         sa.PrimaryKeyConstraint("cycle_id", "proposal_id"),
     )
     op.create_table(
@@ -86,10 +74,7 @@ def upgrade() -> None:
         sa.Column("cycle_id", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["cycles.id"],
-        ),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycles.id"]),
         sa.PrimaryKeyConstraint("cycle_id"),
     )
     op.create_table(
@@ -105,14 +90,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("started", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["cycles.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["study_id"],
-            ["studies.id"],
-        ),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycles.id"]),
+        sa.ForeignKeyConstraint(["study_id"], ["studies.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("study_id", "number"),
         sa.UniqueConstraint("study_id", "spec_id"),
@@ -131,10 +110,7 @@ def upgrade() -> None:
         sa.Column("power_w", sa.Float(), nullable=True),
         sa.Column("jobs", sa.JSON(), nullable=False),
         sa.Column("simulated", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["cycles.id"],
-        ),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycles.id"]),
         sa.PrimaryKeyConstraint("cycle_id", "at", "gpu_index"),
     )
     op.create_table(
@@ -143,10 +119,7 @@ def upgrade() -> None:
         sa.Column("started", sa.String(length=60), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["cycles.id"],
-        ),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycles.id"]),
         sa.PrimaryKeyConstraint("cycle_id", "started"),
     )
     op.create_table(
@@ -155,10 +128,7 @@ def upgrade() -> None:
         sa.Column("proposal_id", sa.String(length=60), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["cycles.id"],
-        ),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycles.id"]),
         sa.PrimaryKeyConstraint("cycle_id", "proposal_id"),
     )
     op.create_table(
@@ -166,10 +136,7 @@ def upgrade() -> None:
         sa.Column("cycle_id", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["cycles.id"],
-        ),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycles.id"]),
         sa.PrimaryKeyConstraint("cycle_id"),
     )
     op.create_table(
@@ -179,10 +146,7 @@ def upgrade() -> None:
         sa.Column("reviewer", sa.String(length=60), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["cycles.id"],
-        ),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycles.id"]),
         sa.PrimaryKeyConstraint("cycle_id", "proposal_id", "reviewer"),
     )
     op.create_table(
@@ -192,10 +156,7 @@ def upgrade() -> None:
         sa.Column("role", sa.String(length=60), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"],
-            ["cycles.id"],
-        ),
+        sa.ForeignKeyConstraint(["cycle_id"], ["cycles.id"]),
         sa.PrimaryKeyConstraint("cycle_id", "proposal_id", "role"),
     )
     op.create_table(
@@ -214,10 +175,7 @@ def upgrade() -> None:
         sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
         sa.Column("released", sa.DateTime(timezone=True), nullable=True),
         sa.Column("left_behind", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["experiment_id"],
-            ["experiments.id"],
-        ),
+        sa.ForeignKeyConstraint(["experiment_id"], ["experiments.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
@@ -242,10 +200,7 @@ def upgrade() -> None:
         sa.Column("body", sa.JSON(), nullable=False),
         sa.Column("curve", sa.JSON(), nullable=False),
         sa.Column("files", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["experiment_id"],
-            ["experiments.id"],
-        ),
+        sa.ForeignKeyConstraint(["experiment_id"], ["experiments.id"]),
         sa.PrimaryKeyConstraint("experiment_id"),
     )
     op.create_table(
@@ -255,14 +210,8 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("outcome", sa.String(length=20), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["experiment_id"],
-            ["experiments.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["study_id"],
-            ["studies.id"],
-        ),
+        sa.ForeignKeyConstraint(["experiment_id"], ["experiments.id"]),
+        sa.ForeignKeyConstraint(["study_id"], ["studies.id"]),
         sa.PrimaryKeyConstraint("experiment_id"),
         sa.UniqueConstraint("study_id", "position"),
     )
