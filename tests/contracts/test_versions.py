@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, make_url, select, update
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, select, update
 
 from arc_core.errors import StoreError
 from arc_core.experiments import tables
@@ -168,6 +169,38 @@ def test_an_unknown_version_is_refused_untouched(store_url: str, version: int, s
     with pytest.raises(StoreError, match=rf"{said}"):
         Memory(store_url)
     assert version_in(store_url) == version
+
+
+STEP = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "{new}", "{old}"
+
+
+def upgrade():
+    with op.batch_alter_table("experiments") as table:
+        table.alter_column("reason", existing_type=sa.Text(), nullable=True)
+"""
+
+
+def test_a_step_may_alter_a_table_that_others_refer_to(
+    old_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite can only rebuild it, and drops the old one with all that refers to it still there."""
+    steps = Path(shutil.copytree(STEPS, tmp_path / "steps"))
+    old, new = tables.SCHEMA_VERSION, tables.SCHEMA_VERSION + 1
+    (steps / f"v{new}.py").write_text(STEP.format(old=old, new=new))
+    monkeypatch.setattr("arc_core.experiments.upgrade.STEPS", steps)
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", new)
+    with closing(Memory(old_store)) as memory:
+        ids = [each.id for each in memory.experiments(memory.studies()[0])]
+        assert all(memory.result(each) is not None for each in ids)
+    engine = engine_of(old_store)
+    columns = {column["name"]: column for column in inspect(engine).get_columns("experiments")}
+    engine.dispose()
+    assert columns["reason"]["nullable"]
+    assert version_in(old_store) == new
 
 
 def test_a_store_that_is_up_to_date_waits_for_no_alembic(tmp_path: Path) -> None:
