@@ -24,11 +24,13 @@ from arc_core.provenance.files import clear_errors
 
 BUSY_TIMEOUT_S = 60
 CURE = "Check ARC_HOME and ARC_DATABASE_URL, the disk and the file's permissions."
+UNWRITABLE = "Let {file} and its folder be written, or choose another folder with ARC_HOME."
 CURES = {
     "SQLITE_BUSY": "Find it with `fuser {file}` and end it; then the same command goes on from what is kept.",
     "SQLITE_FULL": "Make room on the disk of {file}; then the same command goes on from what is kept.",
     "SQLITE_IOERR": "Check the disk of {file}; then the same command goes on from what is kept.",
-    "SQLITE_READONLY": "Let {file} and its folder be written, or choose another folder with ARC_HOME.",
+    "SQLITE_READONLY": UNWRITABLE,
+    "SQLITE_CANTOPEN": UNWRITABLE,
     "SQLITE_CORRUPT": "Restore a backup of it; docs/store.md says how.",
 }
 """How the code of an SQLite error begins → what to do."""

@@ -117,3 +117,9 @@ def test_a_file_in_place_of_its_folder_is_explained(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     with pytest.raises(StoreError, match=rf"{tmp_path}/home.*File exists.*move it away"):
         Memory(f"sqlite:///{tmp_path}/home/arc.db")
+
+
+def test_a_folder_in_place_of_its_file_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "arc.db").mkdir()
+    with pytest.raises(StoreError, match=rf"Let {tmp_path}/arc\.db and its folder be written"):
+        Memory(f"sqlite:///{tmp_path}/arc.db")
