@@ -201,7 +201,7 @@ def stop(parts: list[Part]) -> None:
             print(f"process {process.pid} does not stop by itself; ending it", flush=True)
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(left)
+        psutil.wait_procs(left, timeout=REST_END_S)
 
 
 def _end(keep: Collection[int], patience_s: float, at_once: threading.Event) -> None:

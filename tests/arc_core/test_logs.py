@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.logging.configuration import DEFAULT_LOGGING_SETTINGS_PATH
 
 from arc_core.logs import NAME, LogFile, SecretFilter, about, redaction
@@ -205,13 +207,18 @@ except ValueError:
 """
 
 
-def test_neither_file_nor_console_of_a_prefect_process_holds_a_secret(arc_home, secrets, tmp_path):
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_LOGGING")}
-    env |= {
+def prefect_environment(folder: Path) -> dict[str, str]:
+    """As `scripts/up` gives it to the parts."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_LOGGING")}
+    return kept | {
         "PREFECT_LOGGING_CONFIG_PATH": str(ROOT / "configs" / "logging.yml"),
-        "PREFECT_HOME": str(tmp_path / "prefect"),
+        "PREFECT_HOME": str(folder / "prefect"),
         "PYTHONPATH": str(ROOT),
     }
+
+
+def test_neither_file_nor_console_of_a_prefect_process_holds_a_secret(arc_home, secrets, tmp_path):
+    env = prefect_environment(tmp_path)
     ran = subprocess.run(
         [sys.executable, "-c", PREFECT], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
     )
@@ -226,6 +233,25 @@ def test_neither_file_nor_console_of_a_prefect_process_holds_a_secret(arc_home, 
     for text in (ran.stderr, (arc_home / "logs" / NAME).read_text()):
         assert text.count("[secret removed]") == 4
         assert "hunter22" not in text
+
+
+FLOW = """
+from prefect import flow, get_run_logger
+@flow
+def tells():
+    get_run_logger().warning("the password is %s", "hunter22-hunter22")
+tells()
+"""
+
+
+def test_what_the_prefect_server_is_told_holds_no_secret(arc_home, secrets, prefect_server, tmp_path):
+    env = prefect_environment(tmp_path) | {"PREFECT_API_URL": prefect_server}
+    subprocess.run([sys.executable, "-c", FLOW], env=env, cwd=tmp_path, capture_output=True, check=True)
+    (line,) = (line for line in lines(arc_home) if line["message"].startswith("the password"))
+    with SyncPrefectClient(prefect_server) as client:
+        ids = LogFilterFlowRunId(any_=[line["flow_run_id"]])
+        told = [log.message for log in client.read_logs(LogFilter(flow_run_id=ids))]
+    assert "the password is [secret removed]" in told
 
 
 def test_the_filter_serves_any_handler(secrets):
