@@ -45,8 +45,7 @@ class Part:
         code = os.waitstatus_to_exitcode(status)
         self.process.returncode = code  # it was waited for, and Popen must not ask again
         if not self.leaves:
-            with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a dead group
-                os.killpg(self.process.pid, signal.SIGKILL)  # it would keep the port, or the GPU
+            self.end_group()
         self.deaths = 1 if now - self.started >= SOUND_S else self.deaths + 1
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         if self.deaths >= MOST_DEATHS:
@@ -54,6 +53,12 @@ class Part:
         delay_s = delay(self.deaths)
         self.due = now + delay_s
         return f"{self.name} {how}; it starts again in {delay_s:.0f} s (death {self.deaths} of {MOST_DEATHS})"
+
+    def end_group(self) -> None:
+        """Kill what is left of it and of what it started: it would keep the port, or the GPU."""
+        if self.process is not None:
+            with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a dead group
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def delay(deaths: int) -> float:

@@ -69,19 +69,24 @@ def parts_of(server: Server, settings: Settings) -> list[Part]:
         command = (BIN / "prefect", "worker", "start", "--pool", pool, "--name", name)
         parts.append(Part(name=name, command=command, leaves=True))
     if settings.inference_command is not None:
-        own = _need_installed(shlex.split(settings.inference_command))
+        own = _installed(settings.inference_command)
         lease = (sys.executable, "-m", "arc_core.gpu.inference", "--memory-gib")
         command = (*lease, str(settings.inference_memory_gib), *own)
         parts.append(Part(name="model server", command=command, needed=False))
     return parts
 
 
-def _need_installed(command: list[str]) -> list[str]:
+def _installed(line: str) -> list[str]:
+    """The words of a command, as a shell would split them."""
+    try:
+        command = shlex.split(line)
+    except ValueError:  # a quote that does not end
+        command = []
     if not command or shutil.which(command[0]) is None:
         raise SettingsError(
             "there is no such program",
             where="ARC_INFERENCE_COMMAND",
-            got=repr(command[0]) if command else "nothing",
+            got=repr(command[0] if command else line),
             cure="Install it, give its whole path, or unset the variable: the board then thinks offline.",
         )
     return command
@@ -196,6 +201,8 @@ def stop(parts: list[Part]) -> None:
     server = {part.process.pid for part in parts if part.process is not None and part.name == "server"}
     _end(server, WORK_END_S, at_once)
     _end((), REST_END_S, at_once)
+    for part in parts:
+        part.end_group()
     while left := psutil.Process().children(recursive=True):
         for process in left:
             print(f"process {process.pid} does not stop by itself; ending it", flush=True)

@@ -243,6 +243,7 @@ def test_sigterm_ends_all_of_it(up):
             "differs from PREFECT_SERVER_API_AUTH_STRING",
         ),
         ({"ARC_INFERENCE_COMMAND": "no-such-program serve"}, "'no-such-program'"),
+        ({"ARC_INFERENCE_COMMAND": "vllm 'serve"}, "ARC_INFERENCE_COMMAND"),
         ({"ARC_PREFECT_PORT": "many"}, "ARC_PREFECT_PORT"),
         ({"ARC_LEASE_S": "1"}, "ARC_LEASE_S"),
     ],
@@ -275,6 +276,14 @@ def test_what_dies_at_once_is_given_up_after_some_time(tmp_path):
     assert waits[:-1] == pytest.approx([1, 2, 4, 8, 16])
     assert waits[-1] is None
     assert "not started again" in said
+
+
+def test_a_worker_that_can_not_live_ends_the_rest(tmp_path):
+    nowhere = f"http://127.0.0.1:{free_port()}/api"
+    ended = run("up", environment(tmp_path / "home", PREFECT_API_URL=nowhere, ARC_POOLS="arc-gpu"))
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "it starts again in 16 s (death 5 of 6)" in ended.stderr
+    assert "for the 6th time in a row; it is not started again\nStopping the rest." in ended.stderr
 
 
 def test_what_ran_long_before_it_died_begins_anew(tmp_path):
