@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP_VERSION := 26.3
 BENCHMARKS := $(filter-out __init__ asleep board_store noticing reporting study,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: help cycle test check bench faults deploy up costs lock format
+.PHONY: help cycle test check bench backup faults deploy up costs lock format
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ check: .venv/installed  ## formatting, lint, types, import contracts, the lock
 
 bench: .venv/installed  ## all benchmarks; each prints its ratio to a rival
 	@status=0; for file in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$file || status=1; done; exit $$status
+
+backup: .venv/installed  ## copy the store, the finished runs and the report while cycles go on
+	$(BIN)/python -m flows.backup
 
 faults: .venv/installed  ## every role's language model at every fault, as a table (minutes)
 	$(BIN)/python -m tests.fault_table

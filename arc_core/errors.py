@@ -6,7 +6,7 @@ ArcError                    exit 1
 │   ├── ConfigError         a Hydra override or config file
 │   ├── SpecError           an experiment that breaks a safety limit
 │   ├── DatasetError        a file of the dataset
-│   ├── StoreError          the database: unreachable, or written by a newer ARC
+│   ├── StoreError          the database or a file of the home: out of reach, full, closed, of a newer ARC
 │   └── LeaseDenied         a job that no GPU it may have could ever hold
 ├── ExperimentFailed        one experiment ended without a result; the cycle goes on
 ├── OutOfTime               one experiment was stopped by the cycle's deadline; it can be resumed

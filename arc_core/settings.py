@@ -73,6 +73,12 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         60.0, ge=5, le=3600, description="seconds of silence after which other hosts take a job for dead"
     )
+    run_silence_s: float = Field(
+        90.0,
+        ge=31,
+        le=3600,
+        description="seconds without a heartbeat (one in 30 s) that crash a deployed run",
+    )
     warm_workers: bool = Field(True, description="fork trainings from a process that has torch loaded")
 
     gpu_mode: GpuMode = Field("auto", description="auto, real or simulated: which GPUs the monitor shows")

@@ -18,6 +18,7 @@ from arc_core.data.source import open_dataset
 from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError
 from arc_core.experiments.memory import open_memory
 from arc_core.logs import log_to_file
+from arc_core.provenance.files import explained, is_of_the_disk
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from arc_core.training.prediction import Predicted, check_out, images_in
@@ -144,6 +145,9 @@ def guarded(command: Callable[[], None]) -> int:
         if stopped.is_set():
             print(STOPPED, file=sys.stderr)
             return 130
+        if isinstance(error, OSError) and is_of_the_disk(error):
+            print(f"StoreError: {explained(error)}", file=sys.stderr)
+            return 2
         if "Failed to reach API at" in str(error):
             print(f"ConfigError: {_unreachable(error)}", file=sys.stderr)
             return 2

@@ -26,6 +26,7 @@ from tasks.pause import need_server
 from tasks.plan import plan
 from tasks.publish import publish
 from tasks.recall import digest, recall, remember
+from tasks.reconcile import reconcile
 from tasks.train import train, trainings_end_with_it, warm_up
 
 WRAP_UP_S = 15.0  # judging, the report and the server's end come after the last training
@@ -64,6 +65,7 @@ def arc(
 def hold(config: ArcConfig, deadline: float | None) -> CycleSummary:
     """A cycle from its opening to its close, which records how it ended."""
     context = open_cycle(config, deadline)
+    reconcile(context)
     warm_up(context)
     try:
         with trainings_end_with_it():

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
+from textwrap import shorten
 from typing import Any, cast
 
 from prefect import get_client
@@ -17,6 +18,7 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Cancelling
 
 from arc_core.errors import ArcError
+from arc_core.experiments.board import Proposal
 from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.study import Experiment
 from arc_core.logs import about
@@ -34,6 +36,8 @@ _stop = threading.Event()
 LATE_S = 60.0  # what a pool's training may take beyond the deadline: its own end, and the worker's poll
 STORE_POLL_S = 0.5  # one indexed read; half of it is added to each experiment
 SERVER_POLL_S = 15.0  # how late a run that died is noticed; many that ask often keep a small server busy
+ATTEMPTS = 3  # runs of one experiment in one cycle, when its workers die
+NAME_CHARACTERS = 100
 END_S = 15.0  # what a run may take to end once its experiment has
 
 
@@ -94,10 +98,15 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
     """Have a worker of the pool `arc-gpu` train it, unless it has ended already."""
     memory = context.memory
     experiment = memory.experiment(experiment_id)
-    if experiment.outcome.has_ended:
-        return experiment
-    run = _watched(_started(experiment, context.config.launch, deadline), memory, experiment_id, deadline)
-    experiment = memory.experiment(experiment_id)
+    for _ in range(ATTEMPTS):
+        if experiment.outcome.has_ended:
+            return experiment
+        run = _watched(
+            _started(experiment, memory, context.config.launch, deadline), memory, experiment_id, deadline
+        )
+        experiment = memory.experiment(experiment_id)
+        if run.state is None or not run.state.is_crashed():
+            break  # else its worker died, and another goes on from the checkpoint
     if experiment.outcome.has_ended:
         return experiment
     if run.state is None or not run.state.is_final():
@@ -113,13 +122,19 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
     return memory.experiment(experiment_id)
 
 
-def _started(experiment: Experiment, launch: LaunchConfig, deadline: float | None) -> FlowRun:
+def name_of(experiment: Experiment, memory: Memory) -> str:
+    """What the Prefect UI calls its run: the id, and what is hoped for."""
+    hypothesis = memory.said_of([experiment.id], Proposal)[experiment.id].hypothesis
+    return f"#{experiment.number} {experiment.id}: {shorten(hypothesis, NAME_CHARACTERS)}"
+
+
+def _started(experiment: Experiment, memory: Memory, launch: LaunchConfig, deadline: float | None) -> FlowRun:
     """The flow run of `train/gpu`, waiting for its worker."""
     try:
         run = run_deployment(
             "train/gpu",
             parameters={"experiment_id": experiment.id, "launch": launch.model_dump(), "deadline": deadline},
-            flow_run_name=f"#{experiment.number} {experiment.id}",
+            flow_run_name=name_of(experiment, memory),
             timeout=0,
         )
     except ObjectNotFound:

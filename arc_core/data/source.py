@@ -8,6 +8,7 @@ from pydantic import Field
 from arc_core.data.manifest import Dataset, read_dataset
 from arc_core.data.synthetic import SyntheticConfig, generate
 from arc_core.experiments.metric import Task
+from arc_core.provenance.files import clear_errors
 from arc_core.record import Record
 
 
@@ -26,6 +27,7 @@ def open_dataset(config: DataConfig, task: Task, home: Path) -> Dataset:
         return read_dataset(Path(config.path), task)
     root = home / "data" / f"synthetic-{config.synthetic.id}"
     if not root.exists():
-        with suppress(FileExistsError):  # another process was faster; what it drew is the same
+        # Another process may be faster; what it draws is the same.
+        with clear_errors(root), suppress(FileExistsError):
             generate(config.synthetic, root)
     return read_dataset(root, task, simulated=True)

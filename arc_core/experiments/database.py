@@ -1,4 +1,4 @@
-"""The connection to the store: SQLite in WAL mode or PostgreSQL, with its schema version checked."""
+"""The connection to the store: SQLite in WAL mode or PostgreSQL, brought up to date when it is opened."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -19,8 +19,19 @@ from sqlalchemy.exc import (
 
 from arc_core.errors import StoreError
 from arc_core.experiments import tables
+from arc_core.experiments.upgrade import bring_up_to_date, version_of
+from arc_core.provenance.files import clear_errors
 
 BUSY_TIMEOUT_S = 60
+CURE = "Check ARC_HOME and ARC_DATABASE_URL, the disk and the file's permissions."
+CURES = {
+    "SQLITE_BUSY": "Find it with `fuser {file}` and end it; then the same command goes on from what is kept.",
+    "SQLITE_FULL": "Make room on the disk of {file}; then the same command goes on from what is kept.",
+    "SQLITE_IOERR": "Check the disk of {file}; then the same command goes on from what is kept.",
+    "SQLITE_READONLY": "Let {file} and its folder be written, or choose another folder with ARC_HOME.",
+    "SQLITE_CORRUPT": "Restore a backup of it; docs/store.md says how.",
+}
+"""How the code of an SQLite error begins → what to do."""
 STORE_LOCK = 0x415243  # any number that no other program on the server uses
 
 
@@ -31,7 +42,9 @@ class Database:
         self.url = _parsed(url)
         self._sqlite = self.url.get_backend_name() == "sqlite"
         if self._sqlite and self.url.database:
-            _make_folder(Path(self.url.database).parent)
+            folder = Path(self.url.database).parent
+            with clear_errors(folder):
+                folder.mkdir(parents=True, exist_ok=True)
         with self._clear_errors():
             self._engine = self._make_engine()
             try:
@@ -49,8 +62,8 @@ class Database:
     def write(self, *, alone: bool = False) -> Iterator[Connection]:
         """`alone`: what it reads stays true until it commits, since no other process is in here."""
         with self._clear_errors(), self._engine.begin() as connection:
-            if alone and not self._sqlite:  # SQLite has one writer at a time in any case
-                connection.execute(select(func.pg_advisory_xact_lock(STORE_LOCK)))
+            if alone:
+                self._take_lock(connection)
             yield connection
 
     def clock(self, connection: Connection) -> datetime:
@@ -83,28 +96,31 @@ class Database:
     def _make_engine(self) -> Engine:
         if not self._sqlite:
             return create_engine(self.url, pool_pre_ping=True)
-        engine = create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        waits = {} if "timeout" in self.url.query else {"timeout": BUSY_TIMEOUT_S}
+        engine = create_engine(self.url, connect_args=waits)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_immediate)
         return engine
 
     def _prepare_schema(self) -> None:
-        with self.write(alone=True) as connection:  # of processes that start at once, one makes the tables
-            if not inspect(connection).has_table("arc_schema"):
-                tables.metadata.create_all(connection)
-                connection.execute(insert(tables.schema).values(version=tables.SCHEMA_VERSION))
         with self.read() as connection:
-            version = connection.scalar(select(tables.schema.c.version))
-        if version != tables.SCHEMA_VERSION:
-            newer = version is None or version > tables.SCHEMA_VERSION
-            raise StoreError(
-                f"the store was written by {'a newer' if newer else 'an older'} ARC",
-                where=self,
-                got=f"schema version {version}",
-                expected=f"version {tables.SCHEMA_VERSION}",
-                cure=f"{'Update ARC' if newer else 'Use the ARC that wrote it'}, or choose another store "
-                "with ARC_HOME or ARC_DATABASE_URL.",
-            )
+            version = version_of(connection)
+        if version == tables.SCHEMA_VERSION:
+            return
+        engine = self._make_engine()
+        if self._sqlite:
+            event.listen(engine, "connect", _let_tables_be_rebuilt)
+        try:
+            with engine.begin() as connection:
+                self._take_lock(connection)
+                bring_up_to_date(connection, self)
+        finally:
+            engine.dispose()
+
+    def _take_lock(self, connection: Connection) -> None:
+        """Wait for it, and hold it until the transaction ends."""
+        if not self._sqlite:  # SQLite has one writer at a time in any case
+            connection.execute(select(func.pg_advisory_xact_lock(STORE_LOCK)))
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:
@@ -113,26 +129,20 @@ class Database:
         except DatabaseError as error:
             if isinstance(error, (IntegrityError, ProgrammingError, DataError)):
                 raise  # a fault of ours, not of the database's
-            raise StoreError(
-                f"the store can't be used: {_first_line(error.orig)}",
-                where=self,
-                cure="Check ARC_HOME and ARC_DATABASE_URL, the disk and the file's permissions.",
-            ) from error
+            raise self._explained(error) from error
+
+    def _explained(self, error: DatabaseError) -> StoreError:
+        code = getattr(error.orig, "sqlite_errorname", "")
+        cure = next((cure for begins, cure in CURES.items() if code.startswith(begins)), CURE)
+        what = _first_line(error.orig)
+        if code.startswith("SQLITE_BUSY"):
+            what = f"another program has held its lock for {self.url.query.get('timeout', BUSY_TIMEOUT_S)} s"
+        return StoreError(
+            f"the store can't be used: {what}", where=self, cure=cure.format(file=self.url.database)
+        )
 
     def __str__(self) -> str:
         return str(self.url.render_as_string(hide_password=True))
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            "the store's folder can't be made",
-            where=folder,
-            got=error.strerror,
-            cure="Check ARC_HOME and ARC_DATABASE_URL.",
-        ) from None
 
 
 def _parsed(url: str) -> Any:
@@ -161,6 +171,10 @@ def _configure_sqlite(connection: Any, _: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _let_tables_be_rebuilt(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA foreign_keys=OFF")  # dropping the old one would take what refers to it
 
 
 def _begin_immediate(connection: Connection) -> None:

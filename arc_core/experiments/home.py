@@ -4,16 +4,17 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from arc_core.errors import CycleBusy
 from arc_core.experiments.holder import Holder
+from arc_core.provenance.files import clear_errors
 
 
 @contextmanager
 def only_cycle_in(home: Path) -> Iterator[None]:
     """Hold the home for one cycle. CycleBusy names the process that has it; a dead one holds nothing."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "cycle.lock").open("a+") as file:
+    with _lock_file(home) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -26,6 +27,12 @@ def only_cycle_in(home: Path) -> Iterator[None]:
         file.write(Holder.this_process().model_dump_json())
         file.flush()
         yield
+
+
+def _lock_file(home: Path) -> IO[str]:
+    with clear_errors(home):
+        home.mkdir(parents=True, exist_ok=True)
+        return (home / "cycle.lock").open("a+")
 
 
 def _named(text: str) -> str:

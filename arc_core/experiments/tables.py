@@ -19,7 +19,8 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+"""That of the newest step in `migrations`."""
 
 metadata = MetaData()
 
@@ -88,6 +89,7 @@ calls = Table(
     Column("usd", Float, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("body", JSON, nullable=False),
+    Index("calls_by_cycle", "cycle_id"),
 )
 
 gpu_watches = _of_cycle("gpu_watches", _key("started"))

@@ -1,19 +1,58 @@
 """Files that are complete or absent, never half written."""
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from arc_core.errors import StoreError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
+NO_FOLDER = (errno.ENOTDIR, errno.EISDIR)
+
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside `path`, flush to the disk, then rename over it."""
+    """Write beside `path`, flush to the disk, then rename over it. StoreError when that can't be done."""
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    with clear_errors(path):
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def clear_errors(path: Path) -> Iterator[None]:
+    """What the file system refuses in here is a StoreError, which names the file and the cure."""
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        yield
+    except OSError as error:
+        raise explained(error, path) from error
+
+
+def is_of_the_disk(error: OSError) -> bool:
+    """Whether it is full or closed to us, or what lies on it is in the way: no fault of ours."""
+    return error.errno in NO_ROOM or (error.filename is not None and error.errno in NO_RIGHT + NO_FOLDER)
+
+
+def explained(error: OSError, path: Path | None = None) -> StoreError:
+    """The error in words that a user can act on."""
+    if error.errno in NO_ROOM:
+        cure = "Make room on its disk; then the same command goes on from what is kept."
+    elif error.errno in NO_RIGHT:
+        cure = "Let this user write there, or choose another folder with ARC_HOME."
+    elif error.errno in (*NO_FOLDER, errno.EEXIST):
+        cure = "A file stands where a folder belongs, or the other way round: move it away."
+    else:
+        cure = "Check ARC_HOME and its disk; then the same command goes on from what is kept."
+    return StoreError(
+        f"it can't be written: {error.strerror or error}", where=error.filename or path, cure=cure
+    )

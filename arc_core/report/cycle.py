@@ -19,7 +19,7 @@ from arc_core.experiments.study import Cycle, Experiment, Study
 from arc_core.gate.front import front_of
 from arc_core.gate.panel import read_cases
 from arc_core.provenance.canonical import sha256_of_file
-from arc_core.provenance.files import write_atomically
+from arc_core.provenance.files import clear_errors, write_atomically
 from arc_core.record import Record
 from arc_core.report import figures
 from arc_core.report.front import section_of
@@ -83,7 +83,8 @@ def write_report(
     told |= _front(memory, study, objectives or {})
     markdown = _render(memory, study, cycle, summary, told, home / "runs")
     html = _page(f"ARC · cycle {cycle.number}", markdown)
-    folder.mkdir(parents=True, exist_ok=True)
+    with clear_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     for path in (page, home / "report" / "index.html"):
         write_atomically(path, html.encode())
     return CycleReport(summary=summary, standing=standing, markdown=markdown)

@@ -38,7 +38,8 @@ def run_experiment(
 
     `deadline` is Unix time: an experiment that is not expected to end by then is not started, one
     that does not end by then is stopped, and both are left for a later cycle. A training that fails,
-    by its own fault or the machine's, is an outcome; what is raised is a fault of ARC.
+    by its own fault or the machine's, is an outcome; what is raised is a fault of ARC, or StoreError where
+    the disk takes no more files: the next training would fail as well.
     """
     experiment = memory.experiment(experiment_id)
     if experiment.outcome.has_ended:

@@ -14,8 +14,8 @@ from math import inf
 from pathlib import Path
 from typing import IO, Any
 
-from arc_core.errors import ExperimentFailed, OutOfTime
-from arc_core.provenance.files import write_atomically
+from arc_core.errors import ExperimentFailed, OutOfTime, StoreError
+from arc_core.provenance.files import clear_errors, write_atomically
 from arc_core.training.child import Child, Start, start_cold
 from arc_core.training.memory_limit import as_it_was_left, with_halved_micro_batch
 from arc_core.training.plan import TrainingPlan
@@ -42,11 +42,12 @@ def run_worker(
     It differs from what was asked where the memory did not suffice: then smaller micro-batches are tried,
     and the plan's `deviations` say so. `deadline` is Unix time in seconds (`time.time()`). `on_event` gets
     each line of the worker's protocol, in the calling thread. Raises OutOfTime at the deadline or when
-    `stop` is set; otherwise ExperimentFailed with the reason, the plan's own job time-out among them.
+    `stop` is set; StoreError when its files can't be written; otherwise ExperimentFailed with the reason,
+    the plan's own job time-out among them.
     However this call ends, the workers' whole process groups have ended too.
     """
-    run_dir = Path(plan.run_dir)
-    run_dir.mkdir(parents=True, exist_ok=True)
+    with clear_errors(Path(plan.run_dir)):
+        Path(plan.run_dir).mkdir(parents=True, exist_ok=True)
     limits = Limits(deadline, plan.system.job_timeout_s, stop or threading.Event())
     plan = as_it_was_left(plan)
     while True:
@@ -88,6 +89,8 @@ def _train(plan: TrainingPlan, on_event: Callable[[Event], None], limits: "Limit
 def _need_success(code: int, last: Event, log_path: Path, log_start: int) -> None:
     if -code in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # no fault of the experiment's
         raise OutOfTime(f"the worker was stopped from outside by signal {-code}; what it had done is kept")
+    if "unwritable" in last:  # the machine's fault, which the next experiment would meet as well
+        raise StoreError(**last["unwritable"])
     if code != 0 or last.get("event") != "finished":
         kind = OutOfMemory if last.get("out_of_memory") else ExperimentFailed
         raise kind(_reason(code, last, log_path, log_start))

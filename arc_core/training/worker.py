@@ -5,7 +5,7 @@ Standard output carries one JSON object a line, and nothing else:
     {"event": "started", "experiment_id", "pid", "folds", "epochs"}
     {"event": "epoch", "fold", "epoch", "epochs", "train_loss", "held_out_loss"}
     {"event": "fold", "fold", "folds", "train_s", "total_s", "reused"}
-    {"event": "finished"} or {"event": "failed", "reason", "out_of_memory"?}
+    {"event": "finished"} or {"event": "failed", "reason", "out_of_memory"?, "unwritable"?}
 
 Exit 0 finished, 3 failed with that reason. A fold that is sealed already is not trained again. A training
 on several devices has a worker for each; the first one speaks, and whichever fails says so.
@@ -24,8 +24,9 @@ from typing import IO
 
 import psutil
 
-from arc_core.errors import ArcError
+from arc_core.errors import ArcError, StoreError
 from arc_core.experiments.result import Point
+from arc_core.provenance.files import explained, is_of_the_disk
 from arc_core.training import libraries
 from arc_core.training.child import LEASH_VARIABLE
 from arc_core.training.fold import is_finished
@@ -48,14 +49,14 @@ def main(arguments: list[str]) -> int:
     try:
         _train(plan, emit)
     except ArcError as error:
-        emit("failed", reason=str(error))
+        emit("failed", reason=str(error), **_unwritable(error))
         return FAILED
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".removesuffix(": ")
         if is_out_of_memory(error):
             emit("failed", reason=reason, out_of_memory=True)
             return FAILED
-        emit("failed", reason=reason)
+        emit("failed", reason=reason, **_unwritable(error))
         raise  # the traceback belongs in worker.log
     if _leads():
         emit("finished")
@@ -94,6 +95,15 @@ def _train(plan: TrainingPlan, emit: Emit) -> None:
         startup_s = 0.0
         if done is not None:
             tell("fold", fold=fold, folds=folds, train_s=done.train_s, total_s=done.total_s, reused=False)
+
+
+def _unwritable(error: Exception) -> dict[str, dict[str, str]]:
+    """What is said beside the reason where the disk refused a file: no fault of the experiment's."""
+    if isinstance(error, OSError) and is_of_the_disk(error):
+        error = explained(error)
+    if not isinstance(error, StoreError):
+        return {}
+    return {"unwritable": {"what": error.what, "where": str(error.where), "cure": error.cure}}
 
 
 def _claim_stdout() -> IO[str]:

@@ -9,13 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from arc_core.errors import StoreError
-from arc_core.experiments import tables
 from arc_core.experiments.board import Approval, Budget, Decision, Directive, Proposal, Vote
-from arc_core.experiments.database import Database
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.result import Point, Verdict
 from tests.contracts.records import RESULT, STUDY, approve, decision, proposal
@@ -223,13 +220,6 @@ def test_a_copy_has_every_row_and_leaves_the_source_alone(memory: Memory, tmp_pa
         assert copy.experiments(STUDY.id) == memory.experiments(STUDY.id)
         approve(copy, 3)
     assert len(memory.experiments(STUDY.id)) == 2
-
-
-def test_a_newer_schema_is_refused(store_url: str) -> None:
-    with closing(Database(store_url)) as database, database.write() as db:
-        db.execute(update(tables.schema).values(version=99))
-    with pytest.raises(StoreError, match=r"newer ARC.*version 99.*Update ARC"):
-        Memory(store_url)
 
 
 def test_a_password_is_never_shown() -> None:

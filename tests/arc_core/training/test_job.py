@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from arc_core.errors import ExperimentFailed
+from arc_core.errors import ExperimentFailed, StoreError
 from arc_core.experiments.board import Proposal
 from arc_core.experiments.holder import Holder
 from arc_core.experiments.lease import Lease, Request
@@ -19,6 +19,7 @@ from arc_core.experiments.metric import Estimate
 from arc_core.experiments.study import Study, experiment_id
 from arc_core.gpu.inventory import Gpu, GpuProcess
 from arc_core.settings import load_settings
+from arc_core.training.child import Child, start_cold
 from arc_core.training.evaluator import evaluate
 from arc_core.training.job import run_experiment
 from arc_core.training.launch import LaunchConfig
@@ -75,7 +76,7 @@ class Line:
         lease = self.memory.leases.ask(request, holder or Holder.this_process(), {})
         return self.memory.leases.take(lease, lambda held: (), {})
 
-    def run(self, made: str, *, on_event=None, deadline=None, stop=None):
+    def run(self, made: str, *, on_event=None, deadline=None, stop=None, start=start_cold):
         return run_experiment(
             self.memory,
             made,
@@ -84,6 +85,7 @@ class Line:
             on_event=on_event or self.events.append,
             deadline=deadline,
             stop=stop,
+            start=start,
         ).outcome
 
 
@@ -292,3 +294,29 @@ def test_the_experiment_of_a_living_process_is_waited_for(line):
     assert found[0].status == "finished"
     assert line.memory.result(made) == result
     assert line.events == []
+
+
+def small_disk(arguments, environment, stdout, stderr) -> Child:
+    """No file of the worker may grow over 40 KiB: less than a checkpoint has."""
+    return start_cold(
+        ["bash", "-c", 'ulimit -f 40; exec "$@"', "bash", *arguments], environment, stdout, stderr
+    )
+
+
+def test_a_full_disk_is_no_failure_of_the_experiment(line):
+    made = line.approve()
+    with pytest.raises(StoreError, match=rf"{made}/fold-0/.*File too large.*Make room on its disk"):
+        line.run(made, start=small_disk)
+    assert line.memory.experiment(made).outcome.status == "stopped"
+    assert line.memory.leases.live() == ()
+    assert line.run(made).status == "finished"
+
+
+def test_a_run_folder_that_can_not_be_made_is_no_failure_of_the_experiment(line):
+    made = line.approve()
+    line.settings.runs.write_text("a file in its place")
+    with pytest.raises(StoreError, match=rf"{line.settings.runs}.*move it away"):
+        line.run(made)
+    assert line.memory.experiment(made).outcome.status == "stopped"
+    line.settings.runs.unlink()
+    assert line.run(made).status == "finished"
