@@ -24,6 +24,7 @@ def _listed(value: object) -> object:
 Indices = Annotated[tuple[Annotated[int, Field(ge=0)], ...], NoDecode, BeforeValidator(_listed)]
 
 
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 GpuMode = Literal["auto", "real", "simulated"]
 
 
@@ -64,6 +65,8 @@ class Settings(BaseSettings):
 
     training_gpus: Indices = Field((0, 1), description="indices for training, such as 0,1: each 0 or more")
     inference_gpu: int = Field(2, ge=0, description="index reserved for the LLM; training never takes it")
+    inference_command: str | None = Field(None, description="the LLM server that `make up` keeps running")
+    inference_memory_gib: float = Field(40.0, gt=0, le=1024, description="GPU memory that it takes")
     max_concurrent_jobs: int = Field(
         3, ge=1, le=64, description="experiments that train at once, of all processes on the store"
     )
@@ -80,6 +83,10 @@ class Settings(BaseSettings):
 
     gpu_mode: GpuMode = Field("auto", description="auto, real or simulated: which GPUs the monitor shows")
     gpu_interval_s: float = Field(5.0, ge=0.5, le=600, description="seconds between readings of the GPUs")
+
+    log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING or ERROR: the least that is logged")
+    log_mib: float = Field(16.0, ge=0.01, le=1024, description="size in MiB at which the log file is rotated")
+    log_files: int = Field(5, ge=2, le=1000, description="log files that are kept, the current one included")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

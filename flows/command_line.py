@@ -1,6 +1,5 @@
 """The command lines: arguments in, tables out; exit 0 done, 1 failed, 2 bad input."""
 
-import logging
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from arc_core.config import load_config
 from arc_core.data.source import open_dataset
 from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError
 from arc_core.experiments.memory import open_memory
+from arc_core.logs import log_to_file
 from arc_core.provenance.files import explained, is_of_the_disk
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
@@ -133,10 +133,10 @@ def _check_input(given: dict[str, object]) -> None:
 
 def guarded(command: Callable[[], None]) -> int:
     """The exit code; an error that ARC foresaw is one line, any other is shown whole."""
-    if "PREFECT_LOGGING_LEVEL" not in os.environ:
-        logging.disable(logging.CRITICAL)  # the terminal has ARC's tables; Prefect's UI has the states
     stopped = _stops()
     try:
+        # The terminal has ARC's tables; Prefect's UI has the states.
+        log_to_file(get_settings(), quiet="PREFECT_LOGGING_LEVEL" not in os.environ)
         command()
     except ArcError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -1,16 +1,20 @@
 """Opening and closing a cycle."""
 
+import logging
 import time
 from pathlib import Path
 
 from arc_core.config import ArcConfig
 from arc_core.data.study import open_study
 from arc_core.experiments.memory import open_memory
+from arc_core.logs import about
 from arc_core.settings import get_settings
 from arc_core.training.feasibility import check_launch
 from tasks.context import Context, parent_in
 from tasks.policy import arc_task
 from tasks.progress import announce
+
+log = logging.getLogger(__name__)
 
 
 @arc_task(name="open cycle")
@@ -43,6 +47,7 @@ def open_cycle(
     )
     if context.counsel is not None:
         context.counsel.warm_up()
+    _tell(context, "is open")
     return context
 
 
@@ -50,6 +55,12 @@ def open_cycle(
 def close_cycle(context: Context, *, failed: str = "") -> None:
     """Record how the cycle ended."""
     context.memory.end_cycle(context.cycle.id, failed=failed)
+    _tell(context, f"failed: {failed}" if failed else "is closed")
+
+
+def _tell(context: Context, what: str) -> None:
+    with about(study_id=context.study_id, cycle=context.cycle.number):
+        log.info("cycle %d %s", context.cycle.number, what)
 
 
 def _scratch_copy(folder: Path) -> str:

@@ -1,5 +1,6 @@
 """Training one approved experiment: here, or as a run of the deployment `train/gpu`."""
 
+import logging
 import os
 import threading
 import time
@@ -20,6 +21,7 @@ from arc_core.errors import ArcError
 from arc_core.experiments.board import Proposal
 from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.study import Experiment
+from arc_core.logs import about
 from arc_core.settings import get_settings
 from arc_core.training.child import start_cold
 from arc_core.training.job import run_experiment
@@ -29,6 +31,7 @@ from tasks.context import Context
 from tasks.policy import arc_task
 from tasks.progress import Progress
 
+log = logging.getLogger(__name__)
 _stop = threading.Event()
 LATE_S = 60.0  # what a pool's training may take beyond the deadline: its own end, and the worker's poll
 STORE_POLL_S = 0.5  # one indexed read; half of it is added to each experiment
@@ -62,8 +65,9 @@ def train_here(
     With the process `owner` ends what forks it; None: with this one.
     """
     settings = get_settings()
-    with Progress(experiment_id) as progress:
-        return run_experiment(
+    with about(experiment_id=experiment_id), Progress(experiment_id) as progress:
+        log.info("%s waits for its turn", experiment_id)
+        experiment = run_experiment(
             open_memory(settings.store_url),
             experiment_id,
             settings=settings,
@@ -73,6 +77,9 @@ def train_here(
             stop=_stop,
             start=warm_start(settings, owner or os.getpid()) or start_cold,
         )
+        outcome = experiment.outcome
+        log.info("%s %s %s", experiment_id, outcome.status, outcome.reason)
+        return experiment
 
 
 @contextmanager

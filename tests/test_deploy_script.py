@@ -13,16 +13,16 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A checkout with the script alone, and a `prefect` that writes down what it was told."""
+    """A checkout with the script alone; a `prefect`, and automations, that write down what they were told."""
     scripts, bin_folder = tmp_path / "scripts", tmp_path / ".venv" / "bin"
     scripts.mkdir()
     bin_folder.mkdir(parents=True)
     shutil.copy(ROOT / "scripts" / "deploy", scripts)
-    for name, line in (
-        ("python", f'exec "{sys.executable}" "$@"'),
-        ("prefect", f'echo "$*" >> "{tmp_path}/told"'),
+    for path, line in (
+        (bin_folder / "python", f'exec "{sys.executable}" "$@"'),
+        (bin_folder / "prefect", f'echo "$*" >> "{tmp_path}/told"'),
+        (scripts / "automations", f'echo automations >> "{tmp_path}/told"'),
     ):
-        path = bin_folder / name
         path.write_text(f"#!/bin/sh\n{line}\n")
         path.chmod(0o755)
     return tmp_path

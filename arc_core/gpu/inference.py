@@ -5,6 +5,7 @@ Runs the command on ARC_INFERENCE_GPU, and holds the lease as long as it runs.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str]) -> int:
             gpus = ",".join(map(str, lease.gpu_ids))
             visible = {"CUDA_VISIBLE_DEVICES": gpus, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
             server = subprocess.Popen(given.command, env={**os.environ, **visible})
+            signal.signal(signal.SIGTERM, lambda *_: server.terminate())  # then its end frees the lease
             leases.used_by(lease, [Holder.of(server.pid)])
             return _outlasted(server)
     except ArcError as error:

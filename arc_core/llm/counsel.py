@@ -15,10 +15,10 @@ from arc_core.experiments.calls import CallLedger
 from arc_core.llm import router
 from arc_core.llm.answer import Unfit, parsed
 from arc_core.llm.budget import Grant, OverBudget, Price, grant
-from arc_core.llm.redaction import Redaction, unescaped
 from arc_core.llm.roles import LlmConfig, Model, RoleModel
 from arc_core.llm.router import LlmBusy, LlmFailed, LlmTimeout, Reply
 from arc_core.provenance.canonical import canonical_json, sha256_of_text
+from arc_core.redaction import Redaction, unescaped
 from arc_core.settings import Settings
 
 S = TypeVar("S", bound=BaseModel)

@@ -8,6 +8,7 @@ import pytest
 
 from arc_core.errors import SettingsError
 from arc_core.settings import Settings, load_settings
+from flows.server import Server
 
 ROOT = Path(__file__).parents[2]
 BOUNDS = [
@@ -143,9 +144,9 @@ def test_the_example_file_lists_every_variable_with_its_default(tmp_path: Path) 
     text = (ROOT / ".env.example").read_text()
     assert load_settings(_env_file=ROOT / ".env.example") == load_settings()
     listed = re.findall(r"^# (ARC_\w+)=(.*)$", text, flags=re.MULTILINE)
-    assert {name.split("__")[0] for name, _ in listed} == {
-        f"ARC_{name.upper()}" for name in Settings.model_fields
-    }
+    own = {f"ARC_{name.upper()}" for name in Settings.model_fields}
+    servers = {name.upper() for name in Server.model_fields if name.startswith("arc_")}
+    assert {name.split("__")[0] for name, _ in listed} == own | servers
     uncommented = tmp_path / "all.env"
     uncommented.write_text("\n".join(f"{n}={v}" for n, v in listed if n != "ARC_DATABASE_URL"))
     loaded = load_settings(_env_file=uncommented)

@@ -1,5 +1,6 @@
 """Research cycles as a user runs them: real processes, real training, a real store."""
 
+import json
 import re
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def test_a_pipe_gets_no_progress_and_no_colours(one_cycle):
     assert one_cycle.err == ""
     assert not {"\r", "\x1b"} & set(one_cycle.out)
     assert "fold 1/2" not in one_cycle.out
+
+
+def test_the_log_tells_of_the_cycle_and_of_each_experiment(one_cycle):
+    lines = [json.loads(line) for line in (one_cycle.home / "logs" / "arc.jsonl").read_text().splitlines()]
+    assert [line["message"] for line in lines if "cycle" in line] == ["cycle 1 is open", "cycle 1 is closed"]
+    told = {line["experiment_id"] for line in lines if "experiment_id" in line}
+    assert told == {experiment.id for experiment in one_cycle.memory.experiments(one_cycle.study)}
+    assert any(line["logger"] == "prefect.flow_runs" for line in lines)
 
 
 def test_the_store_has_every_step(one_cycle):

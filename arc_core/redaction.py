@@ -1,8 +1,11 @@
 """Secrets taken out of whatever is kept: prompts, answers, errors."""
 
+import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote, unquote
 
 REMOVED = "[secret removed]"
 SHORTEST = 6  # anything shorter would also be found in ordinary words
@@ -15,7 +18,7 @@ _SHAPES = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 )
 
-
+_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/@]+)@")
 _ESCAPED = re.compile(r"(?<!\\)\\(?:u00([2-7][0-9a-fA-F])|(/))")
 
 
@@ -29,6 +32,22 @@ def unescaped(text: str) -> str:
     return _ESCAPED.sub(plain, text)
 
 
+def _passwords(values: Iterable[str]) -> Iterator[str]:
+    for value in values:
+        if found := _PASSWORD.search(value):
+            yield found[1]
+            yield unquote(found[1])
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """How it may be written: as it is, in Python's and JSON's quotes, in an address, as HTTP sends it."""
+    yield from (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""))
+    yield b64encode(secret.encode(errors="replace")).decode()
+    user, _, password = secret.partition(":")
+    if user.isidentifier():
+        yield password
+
+
 class Redaction:
     """Replaces known secrets wherever they stand, and what is shaped like one."""
 
@@ -39,8 +58,11 @@ class Redaction:
 
     @classmethod
     def of_environment(cls, *more: str, environment: Mapping[str, str] = os.environ) -> "Redaction":
-        """`more`, and the value of every variable that is named like a secret."""
-        return cls([*more, *(value for name, value in environment.items() if _NAMES.search(name))])
+        """`more`, the value of every variable that is named like a secret, and every URL's password."""
+        named = [value for name, value in environment.items() if _NAMES.search(name)]
+        return cls(
+            form for secret in (*more, *named, *_passwords(environment.values())) for form in _forms(secret)
+        )
 
     def __call__(self, text: str) -> str:
         if self._known is not None:

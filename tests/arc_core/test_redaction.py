@@ -2,7 +2,7 @@
 
 import pytest
 
-from arc_core.llm.redaction import REMOVED, Redaction
+from arc_core.redaction import REMOVED, Redaction
 
 ENVIRONMENT = {
     "OPENAI_API_KEY": "plain-looking-value",

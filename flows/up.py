@@ -1,0 +1,232 @@
+"""Everything that ARC needs to run on a machine, kept running until a signal: `scripts/up`.
+
+It may be a terminal's process, a service manager's, or PID 1 of a container.
+"""
+
+import ctypes
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+
+from arc_core.errors import ArcError, SettingsError
+from arc_core.settings import Settings, get_settings
+from flows.part import Part
+from flows.server import ROOT, Server, load_server
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WORK_END_S, REST_END_S = 18.0, 6.0  # from the signal to the end of all trainings; then of the server
+POLL_S = 0.2
+BIN = Path(sys.executable).parent
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+
+def main() -> int:
+    """The exit code: 0 stopped by a signal, 1 a part could not be kept running, 2 bad input."""
+    try:
+        server = load_server()
+        parts = parts_of(server, get_settings())
+        if not server.is_outside and answers(server.own_url):
+            port, url = server.arc_prefect_port, server.own_url
+            print(f"Port {port} is taken: something already answers at {url}.", file=sys.stderr)
+            print("Stop it, or choose another port with ARC_PREFECT_PORT.", file=sys.stderr)
+            return 2
+    except ArcError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_code
+    adopt()
+    for number in SIGNALS:
+        signal.signal(number, interrupt)
+    try:
+        return run(server, parts, environment(server, get_settings()))
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        stop(parts)
+
+
+def parts_of(server: Server, settings: Settings) -> list[Part]:
+    """What has to run, in the order in which it starts."""
+    parts: list[Part] = []
+    command: tuple[str | Path, ...]
+    if not server.is_outside:
+        listen = ("--host", server.prefect_server_api_host, "--port", str(server.arc_prefect_port))
+        command = (BIN / "prefect", "server", "start", *listen, "--log-level", "WARNING")
+        parts.append(Part(name="server", command=command))
+    for name, pool in server.workers.items():
+        command = (BIN / "prefect", "worker", "start", "--pool", pool, "--name", name)
+        parts.append(Part(name=name, command=command, leaves=True))
+    if settings.inference_command is not None:
+        own = _installed(settings.inference_command)
+        lease = (sys.executable, "-m", "arc_core.gpu.inference", "--memory-gib")
+        command = (*lease, str(settings.inference_memory_gib), *own)
+        parts.append(Part(name="model server", command=command, needed=False))
+    return parts
+
+
+def _installed(line: str) -> list[str]:
+    """The words of a command, as a shell would split them."""
+    try:
+        command = shlex.split(line)
+    except ValueError:  # a quote that does not end
+        command = []
+    if not command or shutil.which(command[0]) is None:
+        raise SettingsError(
+            "there is no such program",
+            where="ARC_INFERENCE_COMMAND",
+            got=repr(command[0] if command else line),
+            cure="Install it, give its whole path, or unset the variable: the board then thinks offline.",
+        )
+    return command
+
+
+def environment(server: Server, settings: Settings) -> dict[str, str]:
+    """This process's, and what every part has to agree on, in whatever folder it begins."""
+    given = {
+        "ARC_HOME": str(settings.home.resolve()),
+        "ARC_LOG_LEVEL": settings.log_level,
+        "ARC_LOG_MIB": str(settings.log_mib),
+        "ARC_LOG_FILES": str(settings.log_files),
+        "PREFECT_API_URL": server.url,
+        "PREFECT_API_AUTH_STRING": server.auth,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    # How often a worker asks for work, in seconds. An experiment waits half of it on average, and
+    # each ask is one light request to the server.
+    default = {
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_LOGGING_CONFIG_PATH": str(ROOT / "configs" / "logging.yml"),
+    }
+    return default | os.environ | {name: value for name, value in given.items() if value is not None}
+
+
+def run(server: Server, parts: list[Part], env: dict[str, str]) -> int:
+    """Start all parts and keep them running; returns when one that is needed can't be."""
+    for part in parts:
+        if part.name == "server":
+            part.start(ROOT, env)
+            while not answers(server.own_url):
+                if part.process is None or part.process.poll() is not None:
+                    print("The server did not start; its message is above.", file=sys.stderr)
+                    return 1
+                time.sleep(POLL_S)
+    if not prepared(server, env):
+        return 1
+    for part in parts:
+        if part.process is None:
+            part.start(ROOT, env)
+    print(f"\nPrefect UI: {server.url.removesuffix('/api')}")
+    print(f"A cycle now: PREFECT_API_URL={server.url} .venv/bin/prefect deployment run arc/continuous")
+    print("Ctrl-C stops everything.", flush=True)
+    while True:
+        for part in buried(parts):
+            if part.due is None and part.needed:
+                print("Stopping the rest.", file=sys.stderr)
+                return 1
+        for part in parts:
+            if part.due is not None and time.monotonic() >= part.due:
+                part.start(ROOT, env)
+        time.sleep(POLL_S)
+
+
+def prepared(server: Server, env: dict[str, str]) -> bool:
+    """Whether the server has what the workers need, and nothing that an earlier stop left unfinished."""
+    try:
+        if not server.is_outside:  # else other machines may be at work on it
+            subprocess.run([sys.executable, ROOT / "scripts" / "settle"], env=env, check=True)
+        if "arc-control" in server.workers.values():
+            subprocess.run([ROOT / "scripts" / "deploy"], env=env, check=True)
+    except subprocess.CalledProcessError:
+        print("The deployments could not be made; the message is above.", file=sys.stderr)
+        return False
+    return True
+
+
+def interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310  # the operator's own address
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def adopt() -> None:
+    """Become the parent of what dead parts leave behind, as PID 1 is already: else it couldn't be ended."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def buried(parts: list[Part]) -> list[Part]:
+    """The parts that have died since the last look. Whatever else has ended is waited for too."""
+    dead: list[Part] = []
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return dead
+        if pid == 0:
+            return dead
+        for part in parts:
+            if part.process is not None and part.process.pid == pid:
+                print(part.died(status, time.monotonic()), file=sys.stderr, flush=True)
+                dead.append(part)
+
+
+def stop(parts: list[Part]) -> None:
+    """Workers before the server, so that no run starts while it goes; each with all it started.
+
+    A second signal ends it all at once.
+    """
+    at_once = threading.Event()
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: at_once.set())
+    print("Stopping workers and server.", flush=True)
+    server = {part.process.pid for part in parts if part.process is not None and part.name == "server"}
+    _end(server, WORK_END_S, at_once)
+    _end((), REST_END_S, at_once)
+    for part in parts:
+        part.end_group()
+    while left := psutil.Process().children(recursive=True):
+        for process in left:
+            print(f"process {process.pid} does not stop by itself; ending it", flush=True)
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=REST_END_S)
+
+
+def _end(keep: Collection[int], patience_s: float, at_once: threading.Event) -> None:
+    """SIGTERM to every child but `keep`, and to those it leaves behind; wait for their end."""
+    told: set[int] = set()
+    until = time.monotonic() + patience_s
+    while not at_once.is_set() and time.monotonic() < until:
+        buried([])
+        running = [child for child in psutil.Process().children() if child.pid not in keep]
+        if not running:
+            return
+        for child in running:
+            if child.pid not in told:
+                with suppress(psutil.NoSuchProcess):
+                    child.terminate()
+                told.add(child.pid)
+        time.sleep(POLL_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
