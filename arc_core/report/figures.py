@@ -1,4 +1,4 @@
-"""The report's pictures, as PNG bytes. Draws off screen; matplotlib is loaded on first use."""
+"""The report's pictures, as PNG or JPEG bytes. Draws off screen; matplotlib is loaded on first use."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.result import Point
 from arc_core.experiments.study import Score
-from arc_core.report.canvas import ACCENT, FAINT, INK, new_figure, png_of
+from arc_core.report.canvas import ACCENT, FAINT, INK, jpeg_of, new_figure, new_photograph, png_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,19 +68,17 @@ def learning_curves(curves: Sequence[tuple[str, Sequence[Point]]]) -> bytes:
 
 
 def overlay(image_path: Path, reference_path: Path, predicted_path: Path) -> bytes:
-    """A photograph around its disc, with the reference's contours (dashed) and the prediction's."""
+    """A photograph around its disc, with the reference's contours (dashed) and the prediction's: JPEG."""
     from arc_core.data.reader import read_image, read_mask
 
     reference, predicted = read_mask(reference_path), read_mask(predicted_path)
     seen = _around((reference > 0) | (predicted > 0))
     image, reference, predicted = read_image(image_path)[seen], reference[seen], predicted[seen]
-    figure, (axes,) = new_figure(3.6, 3.6 * image.shape[0] / image.shape[1] + 0.3)
+    figure, axes = new_photograph(3.6, 3.6 * image.shape[0] / image.shape[1])
     axes.imshow(image)
     for mask, style in ((reference, "dashed"), (predicted, "solid")):
         _contours(axes, mask, style)
-    axes.set_axis_off()
-    axes.set_title("disc green, cup orange; reference dashed", fontsize=8)
-    return png_of(figure)
+    return jpeg_of(figure)
 
 
 def _around(mask: "np.ndarray") -> tuple[slice, slice]:

@@ -17,7 +17,7 @@ def ranked_cases(memory: Memory, runs: Path, experiment_id: str) -> tuple[Case, 
 
 
 def overlay_of(memory: Memory, runs: Path, dataset: Dataset, experiment_id: str, case: Case) -> bytes | None:
-    """The photograph with both contours, as PNG; None where the mask is not the recorded file."""
+    """The photograph with both contours; None where the mask is not the recorded file."""
     source = next(each for each in dataset.cases if each.image_id == case.image_id)
     root, name = Path(dataset.root), f"fold-{case.fold}/masks/{case.image_id}.png"
     assert source.mask is not None

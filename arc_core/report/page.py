@@ -11,16 +11,19 @@ from markupsafe import Markup
 from arc_core.report.summary import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
-PNG_ADDRESS = "data:image/png;base64,"
+_ADDRESS = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/=]*")
 
 
 class Picture(str):
     """A `data:` address that ARC made itself; no other text goes into the report as it is."""
 
 
-def inline(png: bytes | None) -> Picture | None:
-    """The picture as an address."""
-    return Picture(f"{PNG_ADDRESS}{base64.b64encode(png).decode()}") if png else None
+def inline(picture: bytes | None) -> Picture | None:
+    """A picture, PNG or JPEG, as an address."""
+    if not picture:
+        return None
+    kind = "jpeg" if picture.startswith(b"\xff\xd8") else "png"
+    return Picture(f"data:image/{kind};base64,{base64.b64encode(picture).decode()}")
 
 
 def markdown(template: str, **told: Any) -> str:
@@ -39,8 +42,11 @@ def html_of(text: str) -> Markup:
     from markdown_it import MarkdownIt
 
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
-    renderer.validateLink = lambda url: url.startswith(PNG_ADDRESS)  # type: ignore[method-assign]
-    html = renderer.render(text)
+    renderer.validateLink = lambda url: _ADDRESS.fullmatch(url) is not None  # type: ignore[method-assign]
+    # The renderer needs a second for a megabyte of picture, so each waits outside under its number.
+    pictures: list[str] = []
+    html = renderer.render(_ADDRESS.sub(lambda found: _set_aside(found[0], pictures), text))
+    html = _ADDRESS.sub(lambda found: pictures[int(found[0].partition(",")[2])], html)
     # In the text of the page both are escaped, so these are the renderer's own.
     html = html.replace(' style="text-align:right"', ' class="number"')
     html = html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
@@ -67,6 +73,11 @@ def page_of(template: str, *, title: str, script: str = "", **told: Any) -> byte
     )
     own = {"style": Markup(style), "script": Markup(script), "policy": policy}  # noqa: S704  # ARC's files
     return environment.get_template(template).render(told, title=title, **own).encode()
+
+
+def _set_aside(address: str, pictures: list[str]) -> str:
+    pictures.append(address)
+    return f"data:image/png;base64,{len(pictures) - 1}"
 
 
 def _hash(text: str) -> str:
