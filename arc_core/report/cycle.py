@@ -14,12 +14,10 @@ from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.objectives import Objectives
 from arc_core.experiments.study import Cycle, Experiment, Study
-from arc_core.gate.front import front_of
 from arc_core.provenance.files import write_atomically
 from arc_core.record import Record
 from arc_core.report import figures
-from arc_core.report.front import section_of
-from arc_core.report.front_plot import picture_of
+from arc_core.report.front import told_of_front
 from arc_core.report.gpu_plot import gpu_loads
 from arc_core.report.gpus import told_of_gpus
 from arc_core.report.overlays import overlay_of, ranked_cases
@@ -71,7 +69,7 @@ def write_report(
         "standing": standing,
         "arm_in_words": arm_in_words,
     }
-    told |= _front(memory, study, objectives or {})
+    told |= told_of_front(memory, study, objectives or {})
     markdown = _render(memory, study, cycle, summary, told, home / "runs")
     html = page_of(
         "page.html.j2",
@@ -123,18 +121,6 @@ def _render(
         **gpus,
         **told,
     )
-
-
-def _front(memory: Memory, study: Study, objectives: Objectives) -> dict[str, Any]:
-    if not objectives:
-        return {"front": None}
-    champion = memory.champion(study.id)
-    champion_id = champion.id if champion else None
-    front = front_of(memory.outcomes(study.id), objectives)
-    return {
-        "front": section_of(front, objectives, champion_id),
-        "front_picture": inline(picture_of(front, objectives, champion_id)),
-    }
 
 
 def _metrics(champion: Experiment | None) -> list[tuple[str, Any]]:

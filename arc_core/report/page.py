@@ -11,7 +11,8 @@ from markupsafe import Markup
 from arc_core.report.summary import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
-_ADDRESS = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/=]*")
+# Between brackets that no backslash takes the meaning from: in text from records they all have one.
+_SHOWN = re.compile(r"(?<=[^\\]\]\()data:image/(?:png|jpeg);base64,[A-Za-z0-9+/=]+(?=\))")
 
 
 class Picture(str):
@@ -42,11 +43,12 @@ def html_of(text: str) -> Markup:
     from markdown_it import MarkdownIt
 
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
-    renderer.validateLink = lambda url: _ADDRESS.fullmatch(url) is not None  # type: ignore[method-assign]
     # The renderer needs a second for a megabyte of picture, so each waits outside under its number.
-    pictures: list[str] = []
-    html = renderer.render(_ADDRESS.sub(lambda found: _set_aside(found[0], pictures), text))
-    html = _ADDRESS.sub(lambda found: pictures[int(found[0].partition(",")[2])], html)
+    pictures = _SHOWN.findall(text)
+    numbers = map(str, range(len(pictures)))
+    renderer.validateLink = lambda url: url.isdecimal()  # type: ignore[method-assign]
+    html = renderer.render(_SHOWN.sub(lambda _: next(numbers), text))
+    html = re.sub(r'(?<=<img src=")\d+(?=")', lambda found: pictures[int(found[0])], html)
     # In the text of the page both are escaped, so these are the renderer's own.
     html = html.replace(' style="text-align:right"', ' class="number"')
     html = html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
@@ -75,11 +77,6 @@ def page_of(template: str, *, title: str, script: str = "", **told: Any) -> byte
     return environment.get_template(template).render(told, title=title, **own).encode()
 
 
-def _set_aside(address: str, pictures: list[str]) -> str:
-    pictures.append(address)
-    return f"data:image/png;base64,{len(pictures) - 1}"
-
-
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
@@ -88,7 +85,8 @@ def _cell(value: Any) -> Any:
     """Text from records must not break a table, nor become markup."""
     if not isinstance(value, str) or isinstance(value, Picture):
         return value
-    return re.sub(r"([\\`*\[\]|])", r"\\\1", printable(value)).replace("<", "&lt;")
+    text = re.sub(r"([\\`*\[\]|])", r"\\\1", printable(value))
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _line(value: Any) -> Any:

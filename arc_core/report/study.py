@@ -14,13 +14,11 @@ from arc_core.experiments.metric import METRICS
 from arc_core.experiments.objectives import Objectives
 from arc_core.experiments.result import Case
 from arc_core.experiments.study import Experiment, Study
-from arc_core.gate.front import front_of
 from arc_core.provenance.files import write_atomically
 from arc_core.report import curves
 from arc_core.report.champions import champions_of
 from arc_core.report.costs import costs_of, duration
-from arc_core.report.front import section_of
-from arc_core.report.front_plot import picture_of
+from arc_core.report.front import told_of_front
 from arc_core.report.overlays import overlay_of, ranked_cases
 from arc_core.report.page import TEMPLATES, Picture, html_of, inline, markdown, page_of
 from arc_core.report.standing import Standing
@@ -53,12 +51,12 @@ def write_study_report(
     champion = memory.champion(study.id)
     ids = tuple(outcome.experiment_id for outcome in memory.outcomes(study.id))
     rows = rows_of(memory, study, ids)
-    several = len(memory.studies()) > 1
+    several, front = len(memory.studies()) > 1, told_of_front(memory, study, objectives or {})
     told = _head(memory, study, rows, champion) | {
         "up": ("index.html", "all studies") if several else None,
         "pages": {cycle.number for cycle in memory.cycles(study.id) if _page(folder, study, cycle.number)},
         "curves": _curves(memory, rows, champion),
-        "front": _front(memory, study, objectives or {}, champion),
+        "front": html_of(markdown("front.md.j2", label=METRICS[study.metric].label, **front)),
         "overlays": _overlays(memory, study, home / "runs", champion),
         "duration": duration,
         "costs": costs_of(memory, study, standing.scorecards),
@@ -119,19 +117,6 @@ def _curves(memory: Memory, rows: Sequence[Row], champion: Experiment | None) ->
         if plot:
             found.append((each, "champion" if champion and each == champion.id else "", plot))
     return found
-
-
-def _front(memory: Memory, study: Study, objectives: Objectives, champion: Experiment | None) -> Any:
-    champion_id = champion.id if champion else None
-    front = front_of(memory.outcomes(study.id), objectives) if objectives else None
-    return html_of(
-        markdown(
-            "front.md.j2",
-            front=section_of(front, objectives, champion_id) if front else None,
-            front_picture=inline(picture_of(front, objectives, champion_id)) if front else None,
-            label=METRICS[study.metric].label,
-        )
-    )
 
 
 def _overlays(

@@ -10,7 +10,8 @@ from arc_core.experiments.study import Study
 
 HOSTILE = (
     "wider | deeper <script>document.title = 'taken'</script> <img src=x onerror=alert(1)> `code` *bold* \\ "
-    "[a link](javascript:alert(1)) ![a picture](http://127.0.0.1:9/spy.png) data:image/png;base64,AA\n\n"
+    "[a link](javascript:alert(1)) ![a picture](http://127.0.0.1:9/spy.png) data:image/png;base64,AA "
+    "data:image/png;base64,&#65;\n\n"
     "# no heading\n| no | row |"
 )
 
