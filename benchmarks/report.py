@@ -1,4 +1,4 @@
-"""The report of a study with 10 and 2,000 experiments, and of their last cycle: seconds to write, and size.
+"""The report of a study with 200 and 2,000 experiments, and of their last cycle: seconds to write, and size.
 
 The store is that of `benchmarks.board`, with what language models and GPUs leave beside it: 12 calls of
 each cycle, a lease for each experiment, the readings of the last 10 cycles, and the champion's masks. Each
@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.reporting import finish
 
-SIZES = (10, 2_000)
+SIZES = (200, 2_000)
 MOST_S = 5.0
 MOST_GROWTH = 1.2
 """Of a cycle's page, from the small study to the large one."""
