@@ -1,10 +1,13 @@
-"""The cycle's report: a page in the ARC home, a report and two tables in the Prefect UI."""
+"""The reports: pages of a cycle and of its study in the ARC home, a text and two tables in the Prefect UI."""
+
+from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from arc_core.experiments.board import History
 from arc_core.experiments.metric import METRICS
 from arc_core.report.cycle import write_report
+from arc_core.report.study import write_study_report
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from tasks.board import forbidden_ranges
@@ -17,17 +20,13 @@ def publish(context: Context, history: History, trained: tuple[str, ...]) -> Cyc
     """Write and show the report of a cycle that trained these experiments."""
     study = context.study
     home = get_settings().home.resolve()
-    report = write_report(
-        context.memory,
-        study,
-        context.cycle,
-        trained,
-        history.lessons,
-        home,
-        alarms=history.alarms,
-        forbidden=forbidden_ranges(context),
-        objectives=context.config.objectives,
-    )
+    told: dict[str, Any] = {
+        "alarms": history.alarms,
+        "forbidden": forbidden_ranges(context),
+        "objectives": context.config.objectives,
+    }
+    report = write_report(context.memory, study, context.cycle, trained, history.lessons, home, **told)
+    write_study_report(context.memory, study, home, report.standing, lessons=history.lessons, **told)
     create_markdown_artifact(report.markdown, key="arc-report", description=f"Cycle {context.cycle.number}")
     create_table_artifact(
         _table(report.summary), key="arc-experiments", description="This cycle's experiments"

@@ -92,6 +92,19 @@ class Driven:
         """What the expression comes to."""
         return _evaluate(self._tab, expression)
 
+    def complaints(self) -> list[str]:
+        """Load the page once more: whatever it asks of a network, and all that the console says meanwhile."""
+        heard: list[dict[str, Any]] = []
+        for domain in ("Network", "Log", "Runtime", "Page"):
+            _call(self._tab, f"{domain}.enable", {}, heard)
+        _call(self._tab, "Page.reload", {"ignoreCache": True}, heard)
+        while not any(event["method"] == "Page.loadEventFired" for event in heard):
+            heard.append(json.loads(self._tab.recv(PATIENCE_S)))
+        _call(self._tab, "Runtime.evaluate", {"expression": "0"}, heard)
+        for domain in ("Network", "Log", "Runtime", "Page"):
+            _call(self._tab, f"{domain}.disable", {}, heard)
+        return [complaint for event in heard if (complaint := _complaint(event))]
+
 
 @contextmanager
 def driven(url: str) -> Iterator[Driven]:
@@ -131,7 +144,26 @@ def _evaluate(tab: ClientConnection, expression: str) -> object:
     return answer["result"].get("value")
 
 
-def _call(tab: ClientConnection, method: str, params: dict[str, object]) -> dict[str, Any]:
+def _complaint(event: dict[str, Any]) -> str:
+    told, name = event.get("params", {}), event.get("method")
+    if name == "Network.requestWillBeSent":
+        url: str = told["request"]["url"]
+        own = url == told["documentURL"] or url.startswith("data:")
+        return "" if own else f"it asks for {url}"
+    return (
+        json.dumps(told)
+        if name in ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
+        else ""
+    )
+
+
+def _call(
+    tab: ClientConnection, method: str, params: dict[str, object], heard: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """The answer; events that come before it are `heard`."""
     tab.send(json.dumps({"id": 1, "method": method, "params": params}))
-    answer: dict[str, Any] = json.loads(tab.recv())["result"]
+    while "id" not in (message := json.loads(tab.recv())):
+        if heard is not None:
+            heard.append(message)
+    answer: dict[str, Any] = message["result"]
     return answer

@@ -31,6 +31,7 @@ from arc_core.experiments.rows import (
     said_of,
     score_of,
     scores_where,
+    utc,
 )
 from arc_core.experiments.samples import Samples
 from arc_core.experiments.study import Cycle, Experiment, Score, Study
@@ -99,7 +100,14 @@ class Memory:
         query = select(t.cycles).where(t.cycles.c.study_id == study_id).order_by(t.cycles.c.number)
         with self.database.read() as db:
             return tuple(
-                Cycle(id=row.id, study_id=study_id, number=row.number, status=row.status)
+                Cycle(
+                    id=row.id,
+                    study_id=study_id,
+                    number=row.number,
+                    status=row.status,
+                    started=utc(row.started),
+                    ended=utc(row.ended),
+                )
                 for row in db.execute(query)
             )
 

@@ -42,6 +42,18 @@ class Sample(Record):
     simulated: bool
 
 
+class GpuTotal(Record):
+    """What the readings of one GPU in one cycle come to; None where the card does not tell."""
+
+    cycle_id: int
+    gpu_index: int
+    job_share: float = Field(description="of its readings, those that found a job on it")
+    training_percent: float | None = Field(description="mean utilisation over those")
+    percent: float | None = Field(description="mean utilisation over all")
+    peak_memory_mib: float
+    simulated: bool
+
+
 class Watch(Record):
     """One stretch of a cycle in which its GPUs were watched; a cycle that was taken up again has several.
 

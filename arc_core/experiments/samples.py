@@ -1,12 +1,12 @@
 """The series of what the GPUs did during a cycle."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Text, case, cast, delete, func, insert, select
 
 from arc_core.experiments.database import Database
-from arc_core.experiments.sample import Sample, Watch
+from arc_core.experiments.sample import GpuTotal, Sample, Watch
 from arc_core.experiments.tables import gpu_samples, gpu_watches
 
 
@@ -32,6 +32,22 @@ class Samples:
         with self._database.read() as db:
             rows = db.execute(query.order_by(gpu_samples.c.at, gpu_samples.c.gpu_index)).all()
         return tuple(Sample.model_validate({**row._mapping, "at": _utc(row.at)}) for row in rows)
+
+    def totals(self, cycle_ids: Collection[int]) -> tuple[GpuTotal, ...]:
+        """What each GPU did in each of these cycles, by cycle, then by GPU; fast at any number."""
+        on, used = cast(gpu_samples.c.jobs, Text) != "[]", gpu_samples.c.utilisation_percent
+        of = (gpu_samples.c.cycle_id, gpu_samples.c.gpu_index)
+        query = select(
+            *of,
+            func.avg(case((on, 1.0), else_=0.0)).label("job_share"),
+            func.avg(case((on, used))).label("training_percent"),
+            func.avg(used).label("percent"),
+            func.max(gpu_samples.c.memory_used_mib).label("peak_memory_mib"),
+            func.max(case((gpu_samples.c.simulated, 1), else_=0)).label("simulated"),
+        )
+        with self._database.read() as db:
+            rows = db.execute(query.where(gpu_samples.c.cycle_id.in_(cycle_ids)).group_by(*of).order_by(*of))
+            return tuple(GpuTotal.model_validate(dict(row._mapping)) for row in rows)
 
     def keep_watch(self, cycle_id: int, watch: Watch) -> None:
         """What the watch came to so far; the newest counts."""

@@ -28,6 +28,8 @@ class Cycle(Record):
     study_id: str
     number: int
     status: Literal["open", "finished", "failed"]
+    started: datetime | None = None
+    ended: datetime | None = None
 
 
 class Experiment(Record):

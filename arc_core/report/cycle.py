@@ -1,7 +1,5 @@
 """The cycle report: one Markdown text with its pictures inside, and the same as a page."""
 
-import base64
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,32 +14,23 @@ from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.objectives import Objectives
 from arc_core.experiments.study import Cycle, Experiment, Study
-from arc_core.gate.front import front_of
-from arc_core.gate.panel import read_cases
-from arc_core.provenance.canonical import sha256_of_file
 from arc_core.provenance.files import clear_errors, write_atomically
 from arc_core.record import Record
 from arc_core.report import figures
-from arc_core.report.front import section_of
-from arc_core.report.front_plot import picture_of
+from arc_core.report.front import told_of_front
 from arc_core.report.gpu_plot import gpu_loads
 from arc_core.report.gpus import told_of_gpus
+from arc_core.report.overlays import overlay_of, ranked_cases
+from arc_core.report.page import html_of, inline, page_of
+from arc_core.report.page import markdown as markdown_in
 from arc_core.report.standing import Standing, standing_of
 from arc_core.report.summary import (
     CycleSummary,
     arm_in_words,
     in_words,
-    printable,
     spec_in_words,
     summarise,
 )
-
-TEMPLATES = Path(__file__).parent / "templates"
-PNG_ADDRESS = "data:image/png;base64,"
-
-
-class Picture(str):
-    """A `data:` address that ARC made itself; no other text goes into the report as it is."""
 
 
 class CycleReport(Record):
@@ -64,7 +53,7 @@ def write_report(
     forbidden: Sequence[ForbiddenRange] = (),
     objectives: Objectives | None = None,
 ) -> CycleReport:
-    """Render the report of a cycle that trained `ids`, under `home`/report; `index.html` is the newest.
+    """Render the report of a cycle that trained `ids`, under `home`/report.
 
     `alarms`: those that the board was warned of. `forbidden`: the ranges it may not enter from now on.
     `objectives`: what the front is shown for; without them there is none.
@@ -80,33 +69,32 @@ def write_report(
         "standing": standing,
         "arm_in_words": arm_in_words,
     }
-    told |= _front(memory, study, objectives or {})
+    told |= told_of_front(memory, study, objectives or {})
     markdown = _render(memory, study, cycle, summary, told, home / "runs")
-    html = _page(f"ARC · cycle {cycle.number}", markdown)
+    html = page_of(
+        "page.html.j2",
+        title=f"ARC · cycle {cycle.number}",
+        body=html_of(markdown),
+        up=(f"../{study.id}.html", f"{study.id}, all cycles"),
+    )
     with clear_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for path in (page, home / "report" / "index.html"):
-        write_atomically(path, html.encode())
+    write_atomically(page, html)
     return CycleReport(summary=summary, standing=standing, markdown=markdown)
 
 
 def _render(
     memory: Memory, study: Study, cycle: Cycle, summary: CycleSummary, told: Mapping[str, Any], runs: Path
 ) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     dataset, champion = dataset_of(study), memory.champion(study.id)
     scores = memory.scores(study.id, study.metric)
     proposals = {proposal.id: proposal for proposal in memory.kept(cycle.id, Proposal)}
     decisions = memory.kept(cycle.id, Decision)
     directives = memory.kept(cycle.id, Directive)
-    # Not HTML: the Markdown renderers that show it escape it themselves.
-    environment = Environment(  # noqa: S701
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, finalize=_cell
-    )
     gpus = told_of_gpus(memory, cycle)
     case, picture = _champion_overlay(memory, runs, dataset, champion.id) if champion else (None, None)
-    return environment.get_template("cycle.md.j2").render(
+    return markdown_in(
+        "cycle.md.j2",
         summary=summary,
         study=study,
         dataset=dataset,
@@ -119,9 +107,9 @@ def _render(
         champion_metrics=_metrics(champion),
         measured=len(scores),
         overlay_case=case,
-        overlay=_inline(picture),
-        curves=_inline(_curves(memory, summary)),
-        best=_inline(figures.best_so_far(scores, study.metric) if scores else None),
+        overlay=inline(picture),
+        curves=inline(_curves(memory, summary)),
+        best=inline(figures.best_so_far(scores, study.metric) if scores else None),
         comparisons=memory.comparisons(study.id),
         decisions=[(proposals[decision.proposal_id], decision) for decision in decisions],
         approvals=memory.approvals.of_cycle(cycle.id).values(),
@@ -130,22 +118,10 @@ def _render(
         dropped=[lesson for each in memory.kept(cycle.id, Recollection) for lesson in each.dropped],
         trends=trends(memory.outcomes(study.id), study.metric),
         learned=[p for p in proposals.values() if p.rests_on],
-        gpu_plot=_inline(_gpu_plot(gpus)),
+        gpu_plot=inline(_gpu_plot(gpus)),
         **gpus,
         **told,
     )
-
-
-def _front(memory: Memory, study: Study, objectives: Objectives) -> dict[str, Any]:
-    if not objectives:
-        return {"front": None}
-    champion = memory.champion(study.id)
-    champion_id = champion.id if champion else None
-    front = front_of(memory.outcomes(study.id), objectives)
-    return {
-        "front": section_of(front, objectives, champion_id),
-        "front_picture": _inline(picture_of(front, objectives, champion_id)),
-    }
 
 
 def _metrics(champion: Experiment | None) -> list[tuple[str, Any]]:
@@ -204,39 +180,8 @@ def _champion_overlay(
     memory: Memory, runs: Path, dataset: Dataset, champion_id: str
 ) -> tuple[str | None, bytes | None]:
     """The held-out case of median Dice, without a picture where its mask is not the recorded file."""
-    cases = [case for case in read_cases(memory, runs, champion_id) if case.mean_dice is not None]
-    if not cases:
+    ranked = ranked_cases(memory, runs, champion_id)
+    if not ranked:
         return None, None
-    middle = sorted(cases, key=lambda case: (case.mean_dice, case.image_id))[len(cases) // 2]
-    source = next(case for case in dataset.cases if case.image_id == middle.image_id)
-    root = Path(dataset.root)
-    assert source.mask is not None
-    name = f"fold-{middle.fold}/masks/{middle.image_id}.png"
-    predicted, result = runs / champion_id / name, memory.result(champion_id)
-    recorded = result.files.get(name) if result else None
-    if not predicted.is_file() or sha256_of_file(predicted) != recorded:
-        return middle.image_id, None
-    return middle.image_id, figures.overlay(root / source.image, root / source.mask, predicted)
-
-
-def _inline(png: bytes | None) -> Picture | None:
-    return Picture(f"{PNG_ADDRESS}{base64.b64encode(png).decode()}") if png else None
-
-
-def _cell(value: Any) -> Any:
-    """Text from records must not break a table, nor become markup."""
-    if not isinstance(value, str) or isinstance(value, Picture):
-        return value
-    return re.sub(r"([\\`*\[\]|])", r"\\\1", printable(value)).replace("<", "&lt;")
-
-
-def _page(title: str, markdown: str) -> str:
-    from jinja2 import Environment, FileSystemLoader
-    from markdown_it import MarkdownIt
-    from markupsafe import Markup
-
-    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
-    renderer.validateLink = lambda url: url.startswith(PNG_ADDRESS)  # type: ignore[method-assign]
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
-    body = Markup(renderer.render(markdown))  # noqa: S704  # rendered with html switched off
-    return environment.get_template("page.html.j2").render(title=title, body=body)
+    middle = ranked[len(ranked) // 2]
+    return middle.image_id, overlay_of(memory, runs, dataset, champion_id, middle)

@@ -1,4 +1,4 @@
-"""The report's pictures, as PNG bytes. Draws off screen; matplotlib is loaded on first use."""
+"""The report's pictures, as PNG or JPEG bytes. Draws off screen; matplotlib is loaded on first use."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.result import Point
 from arc_core.experiments.study import Score
-from arc_core.report.canvas import ACCENT, FAINT, INK, new_figure, png_of
+from arc_core.report.canvas import ACCENT, FAINT, INK, jpeg_of, new_figure, new_photograph, png_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,17 +68,30 @@ def learning_curves(curves: Sequence[tuple[str, Sequence[Point]]]) -> bytes:
 
 
 def overlay(image_path: Path, reference_path: Path, predicted_path: Path) -> bytes:
-    """A photograph with the reference's contours (dashed) and the prediction's."""
+    """A photograph around its disc, with the reference's contours (dashed) and the prediction's: JPEG."""
     from arc_core.data.reader import read_image, read_mask
 
-    image, reference, predicted = read_image(image_path), read_mask(reference_path), read_mask(predicted_path)
-    figure, (axes,) = new_figure(3.6, 3.6 * image.shape[0] / image.shape[1] + 0.3)
+    reference, predicted = read_mask(reference_path), read_mask(predicted_path)
+    seen = _around((reference > 0) | (predicted > 0))
+    image, reference, predicted = read_image(image_path)[seen], reference[seen], predicted[seen]
+    figure, axes = new_photograph(3.6, 3.6 * image.shape[0] / image.shape[1])
     axes.imshow(image)
     for mask, style in ((reference, "dashed"), (predicted, "solid")):
         _contours(axes, mask, style)
-    axes.set_axis_off()
-    axes.set_title("disc green, cup orange; reference dashed", fontsize=8)
-    return png_of(figure)
+    return jpeg_of(figure)
+
+
+def _around(mask: "np.ndarray") -> tuple[slice, slice]:
+    """Where the mask is, with a margin of a third of its size; everything where it is nowhere."""
+    import numpy as np
+
+    sides = []
+    for axis in (1, 0):
+        (found,) = np.nonzero(mask.any(axis=axis))
+        low, high = (int(found[0]), int(found[-1]) + 1) if found.size else (0, mask.shape[1 - axis])
+        margin = (high - low) // 3
+        sides.append(slice(max(low - margin, 0), high + margin))
+    return sides[0], sides[1]
 
 
 def _contours(axes: Any, mask: "np.ndarray", style: str) -> None:

@@ -1,11 +1,19 @@
-"""The Pareto front in words: who is on it, who is not and why, and how much it dominates."""
+"""The Pareto front in words: who is on it, who is not and why, and how much it dominates.
+
+Pure, but for `told_of_front`, which reads the store.
+"""
 
 from collections.abc import Iterable
+from typing import Any
 
+from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS, Estimate
 from arc_core.experiments.objectives import Objectives, in_words
-from arc_core.gate.front import Contender, Front
+from arc_core.experiments.study import Study
+from arc_core.gate.front import Contender, Front, front_of
 from arc_core.record import Record
+from arc_core.report.front_plot import picture_of
+from arc_core.report.page import inline
 
 SHOWN = 20
 """Experiments named one by one, before only their number is told."""
@@ -25,6 +33,19 @@ class FrontSection(Record):
     breaking: tuple[int, str]
     unmeasured: tuple[int, str]
     champion: str
+
+
+def told_of_front(memory: Memory, study: Study, objectives: Objectives) -> dict[str, Any]:
+    """What `front.md.j2` is made of; without objectives there is no front."""
+    if not objectives:
+        return {"front": None}
+    champion = memory.champion(study.id)
+    champion_id = champion.id if champion else None
+    front = front_of(memory.outcomes(study.id), objectives)
+    return {
+        "front": section_of(front, objectives, champion_id),
+        "front_picture": inline(picture_of(front, objectives, champion_id)),
+    }
 
 
 def section_of(front: Front, objectives: Objectives, champion_id: str | None) -> FrontSection:

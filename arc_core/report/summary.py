@@ -172,5 +172,6 @@ def spec_in_words(spec: ExperimentSpec) -> str:
 
 def printable(text: str) -> str:
     """One line without control and direction characters, which could forge what a terminal shows."""
-    kept = (character if character.isprintable() else " " for character in text)
-    return " ".join("".join(kept).split())
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())

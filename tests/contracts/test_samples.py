@@ -65,6 +65,28 @@ def test_each_cycle_has_its_own_series(memory: Memory) -> None:
     assert len(memory.samples.of_cycle(second.id)) == 1
 
 
+def test_totals_are_by_cycle_and_gpu_and_hold_what_the_readings_come_to(memory: Memory) -> None:
+    first = memory.begin_cycle(STUDY.id)
+    used = [
+        sample(0, 0, utilisation_percent=90.0, jobs=("exp-1",), memory_used_mib=2000),
+        sample(0, 5, utilisation_percent=80.0, jobs=("exp-1",)),
+        sample(0, 10, utilisation_percent=0.0),
+        sample(0, 15, utilisation_percent=10.0),
+        sample(1, 0, simulated=True),
+    ]
+    memory.samples.keep(first.id, used)
+    memory.end_cycle(first.id)
+    second = memory.begin_cycle(STUDY.id)
+    memory.samples.keep(second.id, [sample(0, 20)])
+    busy, silent = memory.samples.totals([first.id])
+    assert (busy.cycle_id, busy.gpu_index, busy.job_share, busy.peak_memory_mib) == (first.id, 0, 0.5, 2000)
+    assert (busy.training_percent, busy.percent, busy.simulated) == (85, 45, False)
+    assert (silent.gpu_index, silent.training_percent, silent.percent) == (1, None, None)
+    assert silent.simulated
+    assert [each.cycle_id for each in memory.samples.totals([second.id, first.id])][-1] == second.id
+    assert memory.samples.totals([]) == ()
+
+
 def test_a_batch_is_kept_whole_or_not_at_all(memory: Memory) -> None:
     cycle = memory.begin_cycle(STUDY.id)
     with pytest.raises(IntegrityError):

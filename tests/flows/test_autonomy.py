@@ -108,7 +108,8 @@ class Waiting:
         return self.process.returncode, out + err
 
     def report(self) -> str:
-        return (self.home / "report" / "index.html").read_text()
+        (page,) = (self.home / "report").glob("*/cycle-*.html")
+        return page.read_text()
 
 
 @pytest.fixture
