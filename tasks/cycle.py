@@ -1,6 +1,8 @@
 """Opening and closing a cycle."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from arc_core.config import ArcConfig
@@ -50,6 +52,16 @@ def open_cycle(
 def close_cycle(context: Context, *, failed: str = "") -> None:
     """Record how the cycle ended."""
     context.memory.end_cycle(context.cycle.id, failed=failed)
+
+
+@contextmanager
+def closed_with_it(context: Context) -> Iterator[None]:
+    """A failure or a stop is recorded as the cycle's end; it is taken up again next time."""
+    try:
+        yield
+    except BaseException as error:
+        close_cycle(context, failed=f"{type(error).__name__}: {error}")
+        raise
 
 
 def _scratch_copy(folder: Path) -> str:

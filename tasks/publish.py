@@ -3,6 +3,7 @@
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from arc_core.experiments.board import History
+from arc_core.experiments.loop import Course
 from arc_core.experiments.metric import METRICS
 from arc_core.report.cycle import write_report
 from arc_core.report.summary import CycleSummary
@@ -13,8 +14,8 @@ from tasks.policy import arc_task
 
 
 @arc_task(name="publish")
-def publish(context: Context, history: History, trained: tuple[str, ...]) -> CycleSummary:
-    """Write and show the report of a cycle that trained these experiments."""
+def publish(context: Context, history: History, trained: tuple[str, ...], loop: Course) -> CycleSummary:
+    """Write and show the report of a cycle that trained these experiments, and of what follows it."""
     study = context.study
     home = get_settings().home.resolve()
     report = write_report(
@@ -27,6 +28,7 @@ def publish(context: Context, history: History, trained: tuple[str, ...]) -> Cyc
         alarms=history.alarms,
         forbidden=forbidden_ranges(context),
         objectives=context.config.objectives,
+        loop=loop,
     )
     create_markdown_artifact(report.markdown, key="arc-report", description=f"Cycle {context.cycle.number}")
     create_table_artifact(
