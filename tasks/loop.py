@@ -12,7 +12,7 @@ from arc_core.errors import BadInput
 from arc_core.experiments.board import Decision
 from arc_core.experiments.loop import Course, Facts, Loop, LoopConfig, LoopRequest, Turn, course_of
 from arc_core.experiments.memory import Memory, open_memory
-from arc_core.report.summary import summarise
+from arc_core.report.summary import printable, summarise
 from arc_core.settings import get_settings
 from tasks.context import Context
 from tasks.policy import arc_task
@@ -82,7 +82,9 @@ def end_turn(context: Context, loop: Loop, turn: Turn, course: Course) -> None:
 def fail_turn(config: ArcConfig, loop: Loop, error: Exception) -> Course:
     """Record that the cycle failed, and what the loop does then; bad input ends one on the command line."""
     loops = _memory().loops
-    turn = Turn(outcome="failed", ended=datetime.now(UTC), reason=f"{type(error).__name__}: {error}")
+    turn = Turn(
+        outcome="failed", ended=datetime.now(UTC), reason=printable(f"{type(error).__name__}: {error}")
+    )
     course = course_of(_facts(config, loop, (*loops.turns(loop), turn), turn.ended), config.loop)
     if deployment.id is None and isinstance(error, BadInput):
         course = Course(goes="stop", reason=turn.reason)

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.flows.test_deployed import Up, on_a_free_port
 
 ONE = [*TINY, "launch=pool", "board.experiments_per_cycle=1"]
-LONG = [*ONE, "spec.epochs=100", "spec.image_size_px=128", "launch.checkpoint_every_s=0"]
+LONG = [*ONE, "data.split_seed=1", "spec.epochs=100", "spec.image_size_px=128", "launch.checkpoint_every_s=0"]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,6 @@ def mended(up, beat) -> Loop:
     )
     wait_until(up, lambda: any(each.state.is_failed() for each in runs(up)))
     report.unlink()
-    (up.home / "kept").rename(report)
     return ended(up, after=1)
 
 
@@ -129,11 +128,11 @@ def test_a_failed_cycle_is_tried_again_by_itself_after_a_wait(up, mended):
     failures = [turn for turn in turns if turn.outcome == "failed"]
     assert failures
     assert [turn.outcome for turn in turns[: len(failures)]] == ["failed"] * len(failures)
-    assert {turn.reason.partition(":")[0] for turn in failures} == {"FileExistsError"}
+    assert {turn.reason.partition(":")[0] for turn in failures} == {"NotADirectoryError"}
     assert [turn.outcome for turn in turns[len(failures) :]][:1] == ["trained"]
     assert all(status == "finished" for _, status in cycles(up))
     said = [each.state.message for each in runs(up) if each.state.is_failed()]
-    assert all("The loop waits until" in words and "FileExistsError" in words for words in said)
+    assert all("The loop waits until" in words and "NotADirectoryError" in words for words in said)
 
 
 def test_a_loop_may_end_for_want_of_a_better_champion(mended):
@@ -156,8 +155,7 @@ def test_a_stop_lets_the_cycle_at_hand_end_and_no_other_begin(up, asked):
     assert runs(up)[-1].state.message == "The loop stops: a stop was asked for."
 
 
-def test_a_stop_at_once_keeps_what_trains_for_later(up, asked):
-    before = {each.id for each in up.runs("arc-gpu")}
+def test_a_stop_at_once_keeps_what_trains_for_later(up):
     run(up, overrides=LONG)
     memory = memory_in(up.home)
     wait_until(up, lambda: any((up.home / "runs").glob(f"*/fold-*/{PREFIX}*")) and memory.leases.held())
@@ -165,8 +163,8 @@ def test_a_stop_at_once_keeps_what_trains_for_later(up, asked):
     assert "was told" in stop(up, "--now")
     wait_until(up, lambda: not memory.leases.live())
     wait_until(up, lambda: all(each.state.is_final() for each in up.runs("arc-control")))
-    assert memory.experiment(held.request.experiment_id).outcome.status in ("running", "stopped")
-    assert {each.id for each in up.runs("arc-gpu")} != before
+    assert memory.experiment(held.request.experiment_id).outcome.status == "stopped"
+    assert any((up.home / "runs").glob(f"{held.request.experiment_id}/fold-*/{PREFIX}*"))
     loop = loop_of(up)
     assert loop is not None
     assert loop.reason == "a stop at once was asked for"
