@@ -28,7 +28,7 @@ def run_loop(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None
             with terminal.progress("the cycle runs"):
                 summary = arc(**given, max_minutes=left, go_on=go_on)
         except CycleFailed as failed:
-            if failed.until is None:
+            if failed.until is None or _is_late(failed.until, deadline):
                 raise
             terminal.say(str(failed))
             until: datetime | None = failed.until
@@ -42,8 +42,20 @@ def run_loop(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None
             until = summary.loop.until
             if until is not None:
                 terminal.say(summary.loop.words)
+                if _is_late(until, deadline):
+                    return _need_one_that_ran(summary)
         _wait(until)
         go_on = True
+
+
+def _is_late(until: datetime, deadline: float | None) -> bool:
+    """Whether the time of `--max-minutes` is over by then; so is the loop."""
+    loops = open_memory(get_settings().store_url).loops
+    loop = loops.latest()
+    if deadline is None or until.timestamp() < deadline or loop is None:
+        return False
+    loops.end(loop, "no time is left to try it again")
+    return True
 
 
 def _wait(until: datetime | None) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
 from arc_core.errors import CycleBusy
 from arc_core.experiments.holder import Holder
@@ -29,16 +30,24 @@ def _stop(now: bool) -> None:
     loop = memory.loops.ask_stop() if memory is not None else None
     if memory is None or loop is None:
         return print(f"No loop goes on in {home}; there is nothing to stop.")
+    cycle = _running(home)
     if now:
         memory.loops.end(loop, "a stop at once was asked for")
-        signalled = _interrupt(memory, holder_of(home))
+        signalled = _interrupt(memory, cycle)
         return print(f"Stopped at once: {signalled or 'nothing ran'}. Starting the loop goes on from there.")
+    if cycle is not None:
+        return print(f"The loop stops after the cycle at hand, of {cycle}.")
+    memory.loops.end(loop, "a stop was asked for")
+    return print("The loop has stopped; no cycle was running.")
+
+
+def _running(home: Path) -> Holder | None:
+    """The process of the cycle, or of the loop in a terminal, that holds the home now."""
     try:
         with only_cycle_in(home):
-            memory.loops.end(loop, "a stop was asked for")
+            return None
     except CycleBusy:
-        return print(f"The loop stops after the cycle at hand, of {holder_of(home)}.")
-    return print("The loop has stopped; no cycle was running.")
+        return holder_of(home)
 
 
 def _interrupt(memory: Memory, cycle: Holder | None) -> str:
