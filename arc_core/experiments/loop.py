@@ -183,6 +183,8 @@ RULES: tuple[Callable[[Facts, LoopConfig], str | None], ...] = (
     _ended,
     _failing,
     _asked,
+    _vetoed,
+    _idle,
     _cycles,
     _hours,
     _gpu_hours,
@@ -190,8 +192,6 @@ RULES: tuple[Callable[[Facts, LoopConfig], str | None], ...] = (
     _usd,
     _target,
     _patience,
-    _vetoed,
-    _idle,
 )
 
 
