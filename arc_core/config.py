@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from arc_core.agents.board import BoardConfig
 from arc_core.data.source import DataConfig
 from arc_core.errors import ConfigError
+from arc_core.experiments.loop import LoopConfig
 from arc_core.experiments.metric import OF_TASK, PRIMARY, Task
 from arc_core.experiments.objectives import Objective, check_objectives
 from arc_core.experiments.space import Choice, SearchSpace
@@ -39,6 +40,7 @@ class ArcConfig(Record):
     llm: LlmConfig
     gate: GateConfig
     launch: LaunchConfig
+    loop: LoopConfig
 
     @property
     def losses(self) -> frozenset[str]:

@@ -12,8 +12,11 @@ ArcError                    exit 1
 ├── OutOfTime               one experiment was stopped by the cycle's deadline; it can be resumed
 ├── NoRoom                  no place or GPU is free for one job now; it waits for its turn
 ├── LeaseLost               one job's lease has run out or was taken; the job stops
+├── CycleFailed             a cycle of a loop failed: the loop waits and tries again, or has stopped
 └── CycleBusy               another process runs a cycle in the same ARC home
 """
+
+from datetime import datetime
 
 
 class ArcError(Exception):
@@ -87,6 +90,17 @@ class NoRoom(ArcError):
 
 class LeaseLost(ArcError):
     """What a job held may be another's by now: it must stop, and record nothing as its own."""
+
+
+class CycleFailed(ArcError):
+    """A cycle of a loop failed; the text says what the loop does next. `until`: when it tries again."""
+
+    def __init__(self, message: str, until: datetime | None = None) -> None:
+        super().__init__(message, until)
+        self.until = until
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class CycleBusy(ArcError):

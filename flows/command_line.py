@@ -13,15 +13,17 @@ from typing import NoReturn
 
 import psutil
 
-from arc_core.config import load_config
+from arc_core.config import ArcConfig, load_config
 from arc_core.data.source import open_dataset
 from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError
+from arc_core.experiments.home import only_cycle_in
 from arc_core.experiments.memory import open_memory
 from arc_core.logs import log_to_file
 from arc_core.provenance.files import explained, is_of_the_disk
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from arc_core.training.prediction import Predicted, check_out, images_in
+from flows.loop import run_loop
 from flows.terminal import Terminal, counted
 from tasks.pause import need_server
 from tasks.predict import Champion, no_champion
@@ -47,34 +49,21 @@ def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
 
 
 def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
-    max_cycles, max_minutes = given.pop("max_cycles"), given.pop("max_minutes")
-    assert isinstance(max_cycles, int)
-    assert max_minutes is None or isinstance(max_minutes, float)
-    deadline = None if max_minutes is None else time.time() + 60 * max_minutes
-    _check_input(given)
-    dry_run = bool(given["dry_run"])
-    terminal = Terminal()
-    done = 0
-    while True:
-        left = None if deadline is None else (deadline - time.time()) / 60
-        called = time.time()
-        with terminal.progress("the board meets" if dry_run else "the cycle runs"):
-            summary = arc(**given, max_minutes=left)
-        if summary.mode == "off":
-            return terminal.say(summary.note)
-        if dry_run:
-            return terminal.show_plan(summary, begun_s=called - _process_start(), flow_s=time.time() - called)
-        terminal.show_cycle(summary)
-        done += 1
-        if all(row.status == "stopped" for row in summary.rows):  # no time, or nothing new was approved
-            return terminal.say(f"Stopped after {counted(done, 'cycle')}: the last one could train nothing.")
-        if done == max_cycles:
-            return _need_one_that_ran(summary)
+    config = _check_input(given)
+    if given["dry_run"] or config.board.autonomy == "off":
+        return _once(arc, given)
+    with only_cycle_in(get_settings().home.resolve()):
+        return run_loop(arc, given)
 
 
-def _need_one_that_ran(summary: CycleSummary) -> None:
-    if all(row.status == "failed" for row in summary.rows):
-        raise ArcError(f"all experiments of cycle {summary.cycle} failed; the table and the report say why")
+def _once(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
+    """What trains nothing and begins no loop."""
+    terminal, called = Terminal(), time.time()
+    with terminal.progress("the board meets"):
+        summary = arc(**given)
+    if summary.mode == "off":
+        return terminal.say(summary.note)
+    return terminal.show_plan(summary, begun_s=called - _process_start(), flow_s=time.time() - called)
 
 
 def predict_command(predict: Callable[..., tuple[Champion, Predicted]]) -> NoReturn:
@@ -107,12 +96,12 @@ def _predict(
         )
 
 
-def _check_input(given: dict[str, object]) -> None:
+def _check_input(given: dict[str, object]) -> ArcConfig:
     """Bad input is told at once, before a server is started."""
     task, data, overrides = given["task"], given["data"], given["overrides"]
     config = load_config(overrides, task=task, data=data)  # type: ignore[arg-type]
     if config.board.autonomy == "off":
-        return
+        return config
     if not given["dry_run"]:
         need_server(config.board)
     settings = get_settings()
@@ -129,6 +118,7 @@ def _check_input(given: dict[str, object]) -> None:
         open_dataset(config.data, config.task, settings.home)
     if settings.has_store:
         open_memory(settings.store_url)
+    return config
 
 
 def guarded(command: Callable[[], None]) -> int:
@@ -204,10 +194,10 @@ def parser_for(program: str, description: str) -> ArgumentParser:
     )
 
 
-def _count(text: str) -> int:
+def _count(text: str) -> int | None:
     if not text.isdecimal():
         raise ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
-    return int(text)
+    return int(text) or None
 
 
 def _minutes(text: str) -> float:

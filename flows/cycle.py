@@ -10,17 +10,19 @@ from prefect.runtime import deployment
 from prefect.states import Cancelled, Completed
 
 from arc_core.config import ArcConfig, load_config
-from arc_core.errors import CycleBusy
+from arc_core.errors import BadInput, CycleBusy, CycleFailed
 from arc_core.experiments.board import History
 from arc_core.experiments.home import only_cycle_in
+from arc_core.experiments.loop import Course, Loop, LoopRequest
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from flows.monitor import monitor
 from tasks.approval import approve_directive, approve_experiments, cleared
 from tasks.board import agenda, decide, direct, left_over, propose, review
 from tasks.context import Context
-from tasks.cycle import close_cycle, open_cycle
+from tasks.cycle import close_cycle, closed_with_it, open_cycle
 from tasks.judge import judge
+from tasks.loop import as_asked, deadline_of, end_turn, fail_turn, interrupted, take_turn, wait_for, what_next
 from tasks.monitor import beside
 from tasks.pause import need_server
 from tasks.plan import plan
@@ -30,6 +32,7 @@ from tasks.reconcile import reconcile
 from tasks.train import train, trainings_end_with_it, warm_up
 
 WRAP_UP_S = 15.0  # judging, the report and the server's end come after the last training
+STATES = {"stop": "Stopped", "wait": "Waiting"}
 
 
 @flow(name="arc", log_prints=False)
@@ -39,43 +42,68 @@ def arc(
     overrides: list[str] | None = None,
     max_minutes: float | None = None,
     dry_run: bool = False,
+    max_cycles: int | None = None,
+    go_on: bool = False,
 ) -> CycleSummary:
     """One research cycle: recall, direct, propose, review, decide, train, judge, record.
 
     `task`, `data` and `overrides` are those of the command line. With `max_minutes`, nothing is
     started that is not expected to end in time. A dry run stops at the plan: it trains and records
-    nothing.
+    nothing. The cycle is the first of a loop of at most `max_cycles`; with `go_on` it is the next of
+    the loop that was started last, as that was asked for, and there is none where that has stopped.
     """
-    deadline = None if max_minutes is None else time.time() + 60 * max_minutes - WRAP_UP_S
-    config = load_config(overrides or [], task=task, data=data)
+    asked = LoopRequest(
+        task=task, data=data, overrides=overrides or (), max_minutes=max_minutes, max_cycles=max_cycles
+    )
+    asked = as_asked(asked) if go_on else asked
+    config = load_config(asked.overrides, task=asked.task, data=asked.data)
     if config.board.autonomy == "off":
-        return switched_off(config)
+        return nothing_ran(config, "Off", "board.autonomy is off: no cycle was opened and nothing ran.")
     if dry_run:
-        return plan_only(config, deadline)
+        return plan_only(config, ends_by(max_minutes))
     need_server(config.board)
     try:
         with only_cycle_in(get_settings().home.resolve()):
-            return hold(config, deadline)
+            return turn(config, asked.model_copy(update={"data": asked.data and config.data.path}), go_on)
     except CycleBusy as busy:
         if deployment.id is None:
             raise
         return too_early(busy)
 
 
-def hold(config: ArcConfig, deadline: float | None) -> CycleSummary:
+def turn(config: ArcConfig, asked: LoopRequest, go_on: bool) -> CycleSummary:
+    """A turn of the loop: one cycle, if the loop's rules let it begin; what follows is in the run's state."""
+    loop, course = take_turn(config, asked, go_on=go_on)
+    if course.goes == "on":
+        return hold(config, loop, deadline_of(config, loop, asked.max_minutes))
+    if course.until is not None:
+        wait_for(course.until)
+    return nothing_ran(config, STATES[course.goes], course.words, course)
+
+
+def hold(config: ArcConfig, loop: Loop, deadline: float | None) -> CycleSummary:
     """A cycle from its opening to its close, which records how it ended."""
-    context = open_cycle(config, deadline)
-    reconcile(context)
-    warm_up(context)
+    deadline = None if deadline is None else deadline - WRAP_UP_S
     try:
-        with trainings_end_with_it():
-            return run(context, deadline)
-    except BaseException as error:
-        close_cycle(context, failed=f"{type(error).__name__}: {error}")
+        context = open_cycle(config, deadline)
+        reconcile(context)
+        warm_up(context)
+        with trainings_end_with_it(), closed_with_it(context):
+            summary = run(context, loop, deadline)
+    except Exception as error:
+        course = fail_turn(config, loop, error)
+        if loop.request.max_cycles == 1 or (deployment.id is None and isinstance(error, BadInput)):
+            raise
+        raise CycleFailed(f"{type(error).__name__}: {error}. {course.words}", course.until) from error
+    except BaseException:
+        interrupted(loop)
         raise
+    if summary.loop.goes == "on":
+        return summary
+    return shown_as(STATES[summary.loop.goes], summary.loop.words, summary)
 
 
-def run(context: Context, deadline: float | None) -> CycleSummary:
+def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
     """The whole cycle: the board meets, what it approved is trained, the gate judges, the record is kept."""
     with beside(monitor, context.cycle.id):
         left, taken = agenda(context), left_over(context, deadline)
@@ -87,8 +115,10 @@ def run(context: Context, deadline: float | None) -> CycleSummary:
         for training in trainings:
             training.result()
     judge(context)
-    summary = publish(context, history, experiments)
+    ended, course = what_next(context, loop, experiments)
+    summary = publish(context, history, experiments, course)
     close_cycle(context)
+    end_turn(context, loop, ended, course)
     return summary
 
 
@@ -117,17 +147,36 @@ def plan_only(config: ArcConfig, deadline: float | None) -> CycleSummary:
         context = open_cycle(config, scratch_folder=Path(scratch))
         meet(context, left_over(context, deadline), deadline)
         summary: CycleSummary = plan(context)
-    return summary.model_copy(update={"body_s": time.monotonic() - began})
+    summary = summary.model_copy(update={"body_s": time.monotonic() - began})
+    return shown_as("Planned", "A dry run.", summary)
 
 
-def switched_off(config: ArcConfig) -> CycleSummary:
-    """`board.autonomy=off`: no cycle is opened, and the run's state says so."""
-    note = "board.autonomy is off: no cycle was opened and nothing ran."
+def ends_by(max_minutes: float | None) -> float | None:
+    """When what is started now has to end, in the time of time.time."""
+    return None if max_minutes is None else time.time() + 60 * max_minutes - WRAP_UP_S
+
+
+def nothing_ran(config: ArcConfig, name: str, note: str, loop: Course | None = None) -> CycleSummary:
+    """No cycle is opened, and the run's state says why."""
     summary = CycleSummary(
-        study_id="", cycle=0, metric=config.metric, simulated=False, cohort="", mode="off", note=note
+        study_id="",
+        cycle=0,
+        metric=config.metric,
+        simulated=False,
+        cohort="",
+        mode="off",
+        note=note,
+        loop=loop or Course(goes="stop", reason=note),
     )
-    # Prefect takes a state that a flow returns for the run's own, and hands its data to the caller.
-    return cast(CycleSummary, Completed(name="Off", message=note, data=summary))
+    return shown_as(name, note, summary)
+
+
+def shown_as(name: str, message: str, summary: CycleSummary) -> CycleSummary:
+    """Completed, under a name of its own: only the event of a plain Completed starts the next cycle.
+
+    Prefect takes a state that a flow returns for the run's own, and hands its data to the caller.
+    """
+    return cast(CycleSummary, Completed(name=name, message=message, data=summary))
 
 
 def too_early(busy: CycleBusy) -> CycleSummary:

@@ -113,7 +113,7 @@ class Terminal:
 
     def say(self, words: str) -> None:
         """One line."""
-        self._out.print(words)
+        self._out.print(escape(printable(words)), soft_wrap=True)
 
     def _headline(self, kind: str, summary: CycleSummary) -> None:
         mark = " · [bold yellow]SIMULATED DATA[/]" if summary.simulated else ""

@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from arc_core.config import ArcConfig
@@ -61,6 +63,16 @@ def close_cycle(context: Context, *, failed: str = "") -> None:
 def _tell(context: Context, what: str) -> None:
     with about(study_id=context.study_id, cycle=context.cycle.number):
         log.info("cycle %d %s", context.cycle.number, what)
+
+
+@contextmanager
+def closed_with_it(context: Context) -> Iterator[None]:
+    """A failure or a stop is recorded as the cycle's end; it is taken up again next time."""
+    try:
+        yield
+    except BaseException as error:
+        close_cycle(context, failed=f"{type(error).__name__}: {error}")
+        raise
 
 
 def _scratch_copy(folder: Path) -> str:

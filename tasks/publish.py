@@ -5,6 +5,7 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from arc_core.experiments.board import History
+from arc_core.experiments.loop import Course
 from arc_core.experiments.metric import METRICS
 from arc_core.report.cycle import write_report
 from arc_core.report.study import write_study_report
@@ -16,8 +17,8 @@ from tasks.policy import arc_task
 
 
 @arc_task(name="publish")
-def publish(context: Context, history: History, trained: tuple[str, ...]) -> CycleSummary:
-    """Write and show the report of a cycle that trained these experiments."""
+def publish(context: Context, history: History, trained: tuple[str, ...], loop: Course) -> CycleSummary:
+    """Write and show the report of a cycle that trained these experiments, and of what follows it."""
     study = context.study
     home = get_settings().home.resolve()
     told: dict[str, Any] = {
@@ -25,7 +26,9 @@ def publish(context: Context, history: History, trained: tuple[str, ...]) -> Cyc
         "forbidden": forbidden_ranges(context),
         "objectives": context.config.objectives,
     }
-    report = write_report(context.memory, study, context.cycle, trained, history.lessons, home, **told)
+    report = write_report(
+        context.memory, study, context.cycle, trained, history.lessons, home, loop=loop, **told
+    )
     write_study_report(context.memory, study, home, report.standing, lessons=history.lessons, **told)
     create_markdown_artifact(report.markdown, key="arc-report", description=f"Cycle {context.cycle.number}")
     create_table_artifact(

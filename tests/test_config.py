@@ -12,7 +12,7 @@ from arc_core.settings import Settings, load_settings
 from arc_core.training import catalogue
 
 TASKS = ("segmentation", "classification")
-SHARED_GROUPS = ("space", "optim", "augment", "board", "roles", "gate", "launch", "experiment")
+SHARED_GROUPS = ("space", "optim", "augment", "board", "roles", "gate", "launch", "loop", "experiment")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The ledger of calls to language models: written before a call is made, so that no crash hides one."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, true, update
@@ -50,10 +51,11 @@ class CallLedger:
         """In the order they began."""
         return self._read(cycles.c.study_id == study_id)
 
-    def spent(self, cycle_id: int | None = None) -> Spent:
-        """In one cycle, or in all of the store."""
+    def spent(self, cycle_id: int | None = None, *, since: datetime | None = None) -> Spent:
+        """In one cycle, or in all of the store; since a time, or ever."""
+        of_cycle = true() if cycle_id is None else calls.c.cycle_id == cycle_id
         with self._database.read() as db:
-            return _spent(db, true() if cycle_id is None else calls.c.cycle_id == cycle_id)
+            return _spent(db, of_cycle & (true() if since is None else calls.c.started >= since))
 
     def _read(self, condition: ColumnElement[bool]) -> tuple[Call, ...]:
         query = select(calls.c.body).join(cycles).where(condition).order_by(calls.c.id)

@@ -10,10 +10,19 @@ from arc_core.errors import CycleBusy
 from arc_core.experiments.holder import Holder
 from arc_core.provenance.files import clear_errors
 
+_mine: set[Path] = set()
+"""Homes that this process holds: a loop keeps its home between its cycles."""
+
 
 @contextmanager
 def only_cycle_in(home: Path) -> Iterator[None]:
-    """Hold the home for one cycle. CycleBusy names the process that has it; a dead one holds nothing."""
+    """Hold the home for one cycle, or for a loop of them, each of which may hold it again.
+
+    CycleBusy names the process that has it; a dead one holds nothing.
+    """
+    if home in _mine:
+        yield
+        return
     with _lock_file(home) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -26,7 +35,18 @@ def only_cycle_in(home: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(Holder.this_process().model_dump_json())
         file.flush()
-        yield
+        _mine.add(home)
+        try:
+            yield
+        finally:
+            _mine.remove(home)
+
+
+def holder_of(home: Path) -> Holder | None:
+    """The process that was the last to hold the home, whether it lives or not."""
+    lock = home / "cycle.lock"
+    text = lock.read_text() if lock.exists() else ""
+    return Holder.model_validate_json(text) if text else None
 
 
 def _lock_file(home: Path) -> IO[str]:

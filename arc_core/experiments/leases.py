@@ -138,6 +138,16 @@ class Leases:
         """Of all its experiments, those that have been given back too; as asked for."""
         return self._read(_of_experiments(t.experiments.c.study_id == study_id))
 
+    def gpu_hours(self, since: datetime) -> float:
+        """GPUs × hours that trainings have held since then."""
+        training = leases.c.purpose == "training"
+        lasted = leases.c.granted.is_not(None) & (LIVE | (leases.c.released >= since))
+        with self._database.read() as db:
+            now = self._database.clock(db)
+            held = [_lease(row) for row in db.execute(select(leases).where(training, lasted))]
+        spans = [len(each.gpu_ids) * _hours(each, since, now) for each in held]
+        return sum(spans)
+
     def _read(self, condition: ColumnElement[bool]) -> tuple[Lease, ...]:
         with self._database.read() as db:
             rows = db.execute(select(leases).where(condition).order_by(leases.c.id))
@@ -187,6 +197,11 @@ def _sweep(db: Connection, now: datetime, on_gpus: OnGpus, among: ColumnElement[
         elif lease.holder.is_dead() and not lease.left_behind:
             pids = ", ".join(map(str, lease.remains(on_gpus)))
             _set(db, lease.id, {"left_behind": f"{lease.holder} died and left pid {pids}"})
+
+
+def _hours(lease: Lease, since: datetime, now: datetime) -> float:
+    assert lease.granted is not None
+    return max(((lease.released or now) - max(lease.granted, since)).total_seconds(), 0.0) / 3600
 
 
 def _set(db: Connection, lease_id: int, state: dict[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from arc_core.experiments.board import Decision, Directive, Outcome, Proposal, R
 from arc_core.experiments.calls import CallLedger
 from arc_core.experiments.database import Database
 from arc_core.experiments.leases import Leases, is_free, need_held
+from arc_core.experiments.loops import Loops
 from arc_core.experiments.result import ACCEPTED, Result, Verdict
 from arc_core.experiments.rows import (
     TABLES,
@@ -48,6 +49,7 @@ class Memory:
         self.calls = CallLedger(self.database)
         self.approvals = Approvals(self.database)
         self.leases = Leases(self.database)
+        self.loops = Loops(self.database)
         self.samples = Samples(self.database)
         self._archive = Archive(self.database)
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """That of the newest step in `migrations`."""
 
 metadata = MetaData()
@@ -50,6 +50,28 @@ cycles = Table(
     Column("started", DateTime(timezone=True), nullable=False),
     Column("ended", DateTime(timezone=True)),
     UniqueConstraint("study_id", "number"),
+)
+
+loops = Table(
+    "loops",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("request", JSON, nullable=False),
+    Column("started", DateTime(timezone=True), nullable=False),
+    Column("stop_asked", DateTime(timezone=True)),
+    Column("ended", DateTime(timezone=True)),
+    Column("reason", Text, nullable=False, default=""),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("loop_id", ForeignKey("loops.id"), nullable=False, index=True),
+    Column("cycle_id", ForeignKey("cycles.id")),
+    Column("outcome", String(20), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("ended", DateTime(timezone=True), nullable=False),
 )
 
 

@@ -10,6 +10,7 @@ from arc_core.data.manifest import Dataset
 from arc_core.data.study import dataset_of
 from arc_core.experiments.board import Alarm, Decision, Directive, Lesson, Proposal, Recollection, Review
 from arc_core.experiments.limits import ForbiddenRange
+from arc_core.experiments.loop import Course
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.objectives import Objectives
@@ -52,15 +53,17 @@ def write_report(
     alarms: Sequence[Alarm] = (),
     forbidden: Sequence[ForbiddenRange] = (),
     objectives: Objectives | None = None,
+    loop: Course | None = None,
 ) -> CycleReport:
     """Render the report of a cycle that trained `ids`, under `home`/report.
 
     `alarms`: those that the board was warned of. `forbidden`: the ranges it may not enter from now on.
-    `objectives`: what the front is shown for; without them there is none.
+    `objectives`: what the front is shown for; without them there is none. `loop`: what it does next.
     """
     folder = home / "report" / study.id
     page = folder / f"cycle-{cycle.number:04d}.html"
-    summary = summarise(memory, study, cycle, ids).model_copy(update={"report": str(page)})
+    seen = {"report": str(page)} | ({"loop": loop} if loop is not None else {})
+    summary = summarise(memory, study, cycle, ids).model_copy(update=seen)
     standing = standing_of(memory, study)
     told: dict[str, Any] = {
         "lessons": lessons,

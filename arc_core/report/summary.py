@@ -8,6 +8,7 @@ from pydantic import Field
 from arc_core.data.manifest import Dataset
 from arc_core.data.study import dataset_of
 from arc_core.experiments.board import Approval, Arm, Decision, Directive, Proposal
+from arc_core.experiments.loop import Course
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.spec import ExperimentSpec, Value
@@ -70,6 +71,7 @@ class CycleSummary(Record):
     note: str = Field("", description="why the cycle ran nothing, where somebody has said so")
     champion: Row | None = None
     report: str | None = None
+    loop: Course = Field(Course(goes="on"), description="what the loop does after this cycle")
     body_s: float = 0.0
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from arc_core.errors import ArcError
 from arc_core.report.summary import CycleSummary, Row
-from flows.command_line import _need_one_that_ran, cycle_command
+from flows.command_line import cycle_command
 from flows.cycle import arc
+from flows.loop import _need_one_that_ran
 from tests.command import TINY, run_cycle
 
 

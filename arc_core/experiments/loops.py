@@ -1,0 +1,97 @@
+"""The loops of a store: who asked for what, how each turn ended, and why a loop stopped."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+
+from arc_core.experiments import tables as t
+from arc_core.experiments.database import Database
+from arc_core.experiments.loop import Course, Loop, LoopRequest, Turn
+from arc_core.experiments.rows import now
+from arc_core.experiments.study import Cycle
+
+
+class Loops:
+    """The tables `loops` and `turns`. Each method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def latest(self) -> Loop | None:
+        """The loop that was started last, whether it goes on or has stopped."""
+        with self._database.read() as db:
+            row = db.execute(select(t.loops).order_by(t.loops.c.id.desc()).limit(1)).first()
+        return _loop(row) if row is not None else None
+
+    def get(self, loop_id: int) -> Loop:
+        with self._database.read() as db:
+            return _loop(db.execute(select(t.loops).where(t.loops.c.id == loop_id)).one())
+
+    def start(self, request: LoopRequest) -> Loop:
+        """A new loop; what was asked of those before it, a stop too, is over."""
+        started = now()
+        over = {"ended": started, "reason": "another was started"}
+        row = {"request": request.model_dump(mode="json"), "started": started, "reason": ""}
+        with self._database.write() as db:
+            db.execute(update(t.loops).where(t.loops.c.ended.is_(None)).values(over))
+            made = db.execute(insert(t.loops).values(row).returning(t.loops.c.id)).scalar_one()
+        return Loop(id=made, request=request, started=started)
+
+    def turns(self, loop: Loop) -> tuple[Turn, ...]:
+        """Oldest first."""
+        query = select(t.turns, t.cycles.c.number).outerjoin(t.cycles, t.turns.c.cycle_id == t.cycles.c.id)
+        with self._database.read() as db:
+            rows = db.execute(query.where(t.turns.c.loop_id == loop.id).order_by(t.turns.c.id)).all()
+        return tuple(
+            Turn(outcome=row.outcome, ended=_utc(row.ended), cycle=row.number, reason=row.reason)
+            for row in rows
+        )
+
+    def keep(self, loop: Loop, turn: Turn, cycle: Cycle | None, course: Course) -> None:
+        """How a turn ended, and with it perhaps the loop: both or neither. `cycle`: the one it closed."""
+        row = {
+            "loop_id": loop.id,
+            "cycle_id": cycle.id if cycle is not None else None,
+            "outcome": turn.outcome,
+            "reason": turn.reason,
+            "ended": turn.ended,
+        }
+        with self._database.write() as db:
+            db.execute(insert(t.turns).values(row))
+            if course.goes == "stop":
+                _end(db, loop.id, course.reason)
+
+    def ask_stop(self) -> Loop | None:
+        """Have the loop that goes on stop after the cycle at hand; None where none goes on."""
+        going = t.loops.c.ended.is_(None)
+        asked = {"stop_asked": func.coalesce(t.loops.c.stop_asked, now())}
+        with self._database.write() as db:
+            row = db.execute(update(t.loops).where(going).values(asked).returning(t.loops)).first()
+        return _loop(row) if row is not None else None
+
+    def end(self, loop: Loop, reason: str) -> None:
+        """The loop is over, unless it was before."""
+        with self._database.write() as db:
+            _end(db, loop.id, reason)
+
+
+def _end(db: Any, loop_id: int, reason: str) -> None:
+    going = (t.loops.c.id == loop_id) & t.loops.c.ended.is_(None)
+    db.execute(update(t.loops).where(going).values(ended=now(), reason=reason))
+
+
+def _loop(row: Row[Any]) -> Loop:
+    return Loop(
+        id=row.id,
+        request=LoopRequest.model_validate(row.request),
+        started=_utc(row.started),
+        stop_asked=_utc(row.stop_asked) if row.stop_asked else None,
+        ended=_utc(row.ended) if row.ended else None,
+        reason=row.reason,
+    )
+
+
+def _utc(told: datetime) -> datetime:
+    """SQLite forgets the zone, PostgreSQL gives the connection's."""
+    return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
