@@ -105,8 +105,9 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
             _started(experiment, memory, context.config.launch, deadline), memory, experiment_id, deadline
         )
         experiment = memory.experiment(experiment_id)
-        if run.state is None or not run.state.is_crashed():
-            break  # else its worker died, and another goes on from the checkpoint
+        died = run.state is not None and run.state.is_crashed() and experiment.outcome.status != "stopped"
+        if not died:
+            break  # else another goes on from the checkpoint
     if experiment.outcome.has_ended:
         return experiment
     if run.state is None or not run.state.is_final():

@@ -224,10 +224,10 @@ def test_progress_is_published_for_each_training(up, failed):
 def test_the_report_is_shown_with_its_pictures(up, retried):
     report = artifact(up, "arc-report")
     assert report["type"] == "markdown"
-    assert report["data"].count("](data:image/png;base64,") == 4
+    assert report["data"].count("](data:image/") == 4
     page = rendered(f"{up.url}/artifacts/artifact/{report['latest_id']}", until="document.images.length >= 4")
     assert re.search(r"<h1[^>]*>\s*ARC · cycle 1 · SIMULATED DATA", page)
-    assert len(re.findall(r'<img[^>]*src="data:image/png;base64,', page)) == 4
+    assert len(re.findall(r'<img[^>]*src="data:image/(?:png|jpeg);base64,', page)) == 4
 
 
 @pytest.fixture(scope="module")
