@@ -10,7 +10,7 @@ from prefect.runtime import deployment
 from prefect.states import Cancelled, Completed
 
 from arc_core.config import ArcConfig, load_config
-from arc_core.errors import BadInput, CycleBusy, CycleFailed
+from arc_core.errors import CycleBusy, CycleFailed
 from arc_core.experiments.board import History
 from arc_core.experiments.home import only_cycle_in
 from arc_core.experiments.loop import Course, Loop, LoopRequest
@@ -22,7 +22,17 @@ from tasks.board import agenda, decide, direct, left_over, propose, review
 from tasks.context import Context
 from tasks.cycle import close_cycle, closed_with_it, open_cycle
 from tasks.judge import judge
-from tasks.loop import as_asked, deadline_of, end_turn, fail_turn, interrupted, take_turn, wait_for, what_next
+from tasks.loop import (
+    as_asked,
+    deadline_of,
+    end_turn,
+    fail_turn,
+    interrupted,
+    is_mistake,
+    take_turn,
+    wait_for,
+    what_next,
+)
 from tasks.monitor import beside
 from tasks.pause import need_server
 from tasks.plan import plan
@@ -92,7 +102,7 @@ def hold(config: ArcConfig, loop: Loop, deadline: float | None) -> CycleSummary:
             summary = run(context, loop, deadline)
     except Exception as error:
         course = fail_turn(config, loop, error)
-        if loop.request.max_cycles == 1 or (deployment.id is None and isinstance(error, BadInput)):
+        if loop.request.max_cycles == 1 or is_mistake(error):
             raise
         raise CycleFailed(f"{type(error).__name__}: {error}. {course.words}", course.until) from error
     except BaseException:

@@ -8,7 +8,7 @@ from prefect.deployments import run_deployment
 from prefect.runtime import deployment
 
 from arc_core.config import ArcConfig
-from arc_core.errors import BadInput
+from arc_core.errors import BadInput, StoreError
 from arc_core.experiments.board import Decision
 from arc_core.experiments.loop import Course, Facts, Loop, LoopConfig, LoopRequest, Turn, course_of
 from arc_core.experiments.memory import Memory, open_memory
@@ -78,6 +78,11 @@ def end_turn(context: Context, loop: Loop, turn: Turn, course: Course) -> None:
         _again(course.until)
 
 
+def is_mistake(error: Exception) -> bool:
+    """Bad input of a person at the command line. What a disk or a database refuses may pass."""
+    return deployment.id is None and isinstance(error, BadInput) and not isinstance(error, StoreError)
+
+
 @arc_task(name="failed turn")
 def fail_turn(config: ArcConfig, loop: Loop, error: Exception) -> Course:
     """Record that the cycle failed, and what the loop does then; bad input ends one on the command line."""
@@ -86,7 +91,7 @@ def fail_turn(config: ArcConfig, loop: Loop, error: Exception) -> Course:
         outcome="failed", ended=datetime.now(UTC), reason=printable(f"{type(error).__name__}: {error}")
     )
     course = course_of(_facts(config, loop, (*loops.turns(loop), turn), turn.ended), config.loop)
-    if deployment.id is None and isinstance(error, BadInput):
+    if is_mistake(error):
         course = Course(goes="stop", reason=turn.reason)
     loops.keep(loop, turn, None, course)
     if course.until is not None:

@@ -296,7 +296,7 @@ def test_a_semi_cycle_is_approved_in_a_browser(ask, tmp_path):
         page.fill("Comment", "one at a time")
         page.picture(pictures / "experiments.png")
         page.press("Submit")
-        page.until("document.body.innerText.includes('Completed')")
+        page.until("document.body.innerText.includes('Stopped')")
         page.picture(pictures / "completed.png")
     code, said = cycle.end()
     assert code == 0, said

@@ -49,7 +49,7 @@ def test_a_waiting_loop_keeps_its_home_and_hears_a_stop(home, prefect_server):
     assert f"after the cycle at hand, of pid {process.pid}" in stop(home)
     out, err = process.communicate()
     assert process.returncode == 0, err
-    assert out.splitlines()[0].startswith("NotADirectoryError: [Errno 20]")
+    assert out.splitlines()[0].startswith("StoreError: ")
     assert "The loop waits until" in out.splitlines()[0]
     assert out.splitlines()[-1] == "Stopped after 0 cycles: a stop was asked for."
     assert memory_in(home).loops.latest().reason == "a stop was asked for"
@@ -60,7 +60,7 @@ def test_the_same_failure_again_halts_the_loop_and_a_new_start_clears_it(home, p
     limits = ("--max-cycles", "0", "loop.backoff_s=0", "loop.same_failures=2", "loop.patience=1")
     halted = run_cycle(home, *ONE, *limits, PREFECT_API_URL=prefect_server)
     assert halted.code == 1
-    assert halted.err.splitlines()[-1].startswith("CycleFailed: NotADirectoryError")
+    assert halted.err.splitlines()[-1].startswith("CycleFailed: StoreError")
     assert "2 cycles in a row failed for the same reason" in halted.err
     memory = halted.memory
     assert [turn.outcome for turn in memory.loops.turns(memory.loops.latest())] == ["failed"] * 2

@@ -75,18 +75,20 @@ def two(up) -> Loop:
 
 
 def test_the_second_cycle_follows_by_itself_and_there_is_no_third(up, two):
-    first, second = runs(up)
+    first, *others = runs(up)
     assert cycles(up) == [(1, "finished"), (2, "finished")]
-    assert (first.parameters.get("go_on"), second.parameters["go_on"]) == (None, True)
-    assert second.created_by.type == "AUTOMATION"
-    assert (first.state_name, second.state_name) == ("Completed", "Stopped")
-    assert second.state.is_completed()
+    assert "go_on" not in first.parameters
+    assert first.state_name == "Completed"
+    # A busy Prefect may fire a trigger twice for one event: the later run finds the home taken, or no loop.
+    assert others
+    assert all(each.created_by.type == "AUTOMATION" and each.parameters["go_on"] for each in others)
+    assert {each.state_name for each in others} - {"Cancelled"} == {"Stopped"}
 
 
 def test_why_it_stopped_is_in_the_store_the_state_and_the_last_report(up, two):
     reason = "all 2 cycles asked for are done"
     assert two.reason == reason
-    assert runs(up)[1].state.message == f"The loop stops: {reason}."
+    assert f"The loop stops: {reason}." in {each.state.message for each in runs(up)[1:]}
     (folder,) = (up.home / "report").glob("study-*/")
     assert "The loop goes on." in (folder / "cycle-0001.html").read_text()
     assert f"The loop stops: {reason}." in (folder / "cycle-0002.html").read_text()
@@ -95,9 +97,10 @@ def test_why_it_stopped_is_in_the_store_the_state_and_the_last_report(up, two):
 @pytest.fixture(scope="module")
 def beat(up, two) -> FlowRun:
     """What the hourly schedule runs, after the loop has stopped."""
+    before = {each.id for each in runs(up)}
     run(up, "go_on=true", overrides=[])
-    wait_until(up, lambda: len(runs(up)) == 3 and runs(up)[2].state.is_final())
-    return runs(up)[2]
+    wait_until(up, lambda: any(each.id not in before and each.state.is_final() for each in runs(up)))
+    return next(each for each in runs(up) if each.id not in before)
 
 
 def test_the_heartbeat_does_not_revive_a_loop_that_has_stopped(up, two, beat):

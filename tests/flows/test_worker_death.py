@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,11 +44,14 @@ class Site:
     def kill_workers(self) -> None:
         """As when the machine is lost: the workers, the cycle, the trainings and all they started."""
         for worker in self.workers:
-            processes = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
-            for process in processes:
-                process.kill()
-            psutil.wait_procs(processes)
-            worker.wait()
+            if worker.poll() is None:
+                processes = psutil.Process(worker.pid).children(recursive=True)
+                worker.kill()
+                worker.wait()
+                for process in processes:
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
+                psutil.wait_procs(processes)
 
     def start_cycle(self) -> None:
         command = ["deployment", "run", "arc/continuous", "--param", f"overrides={json.dumps(THREE)}"]
@@ -86,7 +90,6 @@ def site(tmp_path) -> Iterator[Site]:
         "PREFECT_API_URL": f"{url}/api",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "ARC_RUN_SILENCE_S": "35",
         "PYTHONPATH": python_path(tmp_path, seconds=3600),
     }
     env = environment(home, **settings) | {"PATH": f"{PREFECT.parent}:{os.environ['PATH']}"}
