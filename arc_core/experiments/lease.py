@@ -60,6 +60,13 @@ class Lease(Record):
             expires=now,
         )
 
+    def hours(self, now: datetime, since: datetime | None = None) -> float:
+        """How long it was held, up to `now` where it still is; only what came after `since`."""
+        if self.granted is None:
+            return 0.0
+        began = self.granted if since is None else max(self.granted, since)
+        return max(((self.released or now) - began).total_seconds(), 0.0) / 3600
+
     def remains(self, on_gpus: OnGpus) -> tuple[int, ...]:
         """Pids of its workers that live, and of what the driver still sees of them on its GPUs."""
         alive = {worker.pid for worker in self.workers if not worker.is_dead()}

@@ -4,7 +4,7 @@ Every process on the store obeys the same rows, so its limits hold over all of t
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
@@ -145,8 +145,7 @@ class Leases:
         with self._database.read() as db:
             now = self._database.clock(db)
             held = [_lease(row) for row in db.execute(select(leases).where(training, lasted))]
-        spans = [len(each.gpu_ids) * _hours(each, since, now) for each in held]
-        return sum(spans)
+        return sum(len(each.gpu_ids) * each.hours(now, since) for each in held)
 
     def _read(self, condition: ColumnElement[bool]) -> tuple[Lease, ...]:
         with self._database.read() as db:
@@ -199,11 +198,6 @@ def _sweep(db: Connection, now: datetime, on_gpus: OnGpus, among: ColumnElement[
             _set(db, lease.id, {"left_behind": f"{lease.holder} died and left pid {pids}"})
 
 
-def _hours(lease: Lease, since: datetime, now: datetime) -> float:
-    assert lease.granted is not None
-    return max(((lease.released or now) - max(lease.granted, since)).total_seconds(), 0.0) / 3600
-
-
 def _set(db: Connection, lease_id: int, state: dict[str, Any]) -> bool:
     """Change a lease that is live; False when it isn't."""
     return db.execute(update(leases).where(LIVE, leases.c.id == lease_id).values(state)).rowcount == 1
@@ -222,11 +216,4 @@ def _where(db: Connection, condition: ColumnElement[bool]) -> Iterator[Lease]:
 
 
 def _lease(row: Row[Any]) -> Lease:
-    names = Lease.model_fields.keys()
-    fields = {name: _aware(row._mapping[name]) for name in names}
-    return Lease.model_validate(fields)
-
-
-def _aware(value: Any) -> Any:
-    """SQLite gives times without their zone."""
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+    return Lease.model_validate({name: row._mapping[name] for name in Lease.model_fields})

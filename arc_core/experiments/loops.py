@@ -1,6 +1,5 @@
 """The loops of a store: who asked for what, how each turn ended, and why a loop stopped."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
@@ -44,8 +43,7 @@ class Loops:
         with self._database.read() as db:
             rows = db.execute(query.where(t.turns.c.loop_id == loop.id).order_by(t.turns.c.id)).all()
         return tuple(
-            Turn(outcome=row.outcome, ended=_utc(row.ended), cycle=row.number, reason=row.reason)
-            for row in rows
+            Turn(outcome=row.outcome, ended=row.ended, cycle=row.number, reason=row.reason) for row in rows
         )
 
     def keep(self, loop: Loop, turn: Turn, cycle: Cycle | None, course: Course) -> None:
@@ -85,13 +83,8 @@ def _loop(row: Row[Any]) -> Loop:
     return Loop(
         id=row.id,
         request=LoopRequest.model_validate(row.request),
-        started=_utc(row.started),
-        stop_asked=_utc(row.stop_asked) if row.stop_asked else None,
-        ended=_utc(row.ended) if row.ended else None,
+        started=row.started,
+        stop_asked=row.stop_asked,
+        ended=row.ended,
         reason=row.reason,
     )
-
-
-def _utc(told: datetime) -> datetime:
-    """SQLite forgets the zone, PostgreSQL gives the connection's."""
-    return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)

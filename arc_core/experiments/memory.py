@@ -32,7 +32,6 @@ from arc_core.experiments.rows import (
     said_of,
     score_of,
     scores_where,
-    utc,
 )
 from arc_core.experiments.samples import Samples
 from arc_core.experiments.study import Cycle, Experiment, Score, Study
@@ -107,8 +106,8 @@ class Memory:
                     study_id=study_id,
                     number=row.number,
                     status=row.status,
-                    started=utc(row.started),
-                    ended=utc(row.ended),
+                    started=row.started,
+                    ended=row.ended,
                 )
                 for row in db.execute(query)
             )

@@ -37,13 +37,6 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def utc(at: datetime | None) -> datetime | None:
-    """SQLite forgets the zone, PostgreSQL uses its session's."""
-    if at is None:
-        return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
 def board_row(cycle_id: int, position: int, record: Record) -> dict[str, Any]:
     body = record.model_dump(mode="json")
     keys: dict[str, Any] = {

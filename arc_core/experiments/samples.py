@@ -1,7 +1,6 @@
 """The series of what the GPUs did during a cycle."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 
 from sqlalchemy import Text, case, cast, delete, func, insert, select
 
@@ -19,9 +18,7 @@ class Samples:
     def keep(self, cycle_id: int, samples: Sequence[Sample]) -> None:
         """All of them or none."""
         if samples:
-            rows = [
-                {"cycle_id": cycle_id} | sample.model_dump() | {"at": _utc(sample.at)} for sample in samples
-            ]
+            rows = [{"cycle_id": cycle_id} | sample.model_dump() for sample in samples]
             with self._database.write() as db:
                 db.execute(insert(gpu_samples), rows)
 
@@ -31,7 +28,7 @@ class Samples:
         query = select(*columns).where(gpu_samples.c.cycle_id == cycle_id)
         with self._database.read() as db:
             rows = db.execute(query.order_by(gpu_samples.c.at, gpu_samples.c.gpu_index)).all()
-        return tuple(Sample.model_validate({**row._mapping, "at": _utc(row.at)}) for row in rows)
+        return tuple(Sample.model_validate(dict(row._mapping)) for row in rows)
 
     def totals(self, cycle_ids: Collection[int]) -> tuple[GpuTotal, ...]:
         """What each GPU did in each of these cycles, by cycle, then by GPU; fast at any number."""
@@ -63,8 +60,3 @@ class Samples:
         query = select(gpu_watches.c.body).where(gpu_watches.c.cycle_id == cycle_id)
         with self._database.read() as db:
             return tuple(map(Watch.model_validate, db.scalars(query.order_by(gpu_watches.c.started))))
-
-
-def _utc(at: datetime) -> datetime:
-    """SQLite forgets the zone, PostgreSQL uses its session's."""
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -1,5 +1,6 @@
 """The store's tables. A record is kept whole as JSON beside the columns it is searched by."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -7,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -15,9 +17,26 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     text,
 )
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment. SQLite forgets the zone, PostgreSQL gives its session's; here it is always UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
 
 SCHEMA_VERSION = 5
 """That of the newest step in `migrations`."""
@@ -36,7 +55,7 @@ studies = Table(
     Column("simulated", Integer, nullable=False),
     Column("dataset", JSON, nullable=False),
     Column("split", JSON, nullable=False),
-    Column("created", DateTime(timezone=True), nullable=False),
+    Column("created", Utc(), nullable=False),
 )
 
 cycles = Table(
@@ -47,8 +66,8 @@ cycles = Table(
     Column("number", Integer, nullable=False),
     Column("status", String(20), nullable=False),
     Column("reason", Text, nullable=False, default=""),
-    Column("started", DateTime(timezone=True), nullable=False),
-    Column("ended", DateTime(timezone=True)),
+    Column("started", Utc(), nullable=False),
+    Column("ended", Utc()),
     UniqueConstraint("study_id", "number"),
 )
 
@@ -57,9 +76,9 @@ loops = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("request", JSON, nullable=False),
-    Column("started", DateTime(timezone=True), nullable=False),
-    Column("stop_asked", DateTime(timezone=True)),
-    Column("ended", DateTime(timezone=True)),
+    Column("started", Utc(), nullable=False),
+    Column("stop_asked", Utc()),
+    Column("ended", Utc()),
     Column("reason", Text, nullable=False, default=""),
 )
 
@@ -71,7 +90,7 @@ turns = Table(
     Column("cycle_id", ForeignKey("cycles.id")),
     Column("outcome", String(20), nullable=False),
     Column("reason", Text, nullable=False, default=""),
-    Column("ended", DateTime(timezone=True), nullable=False),
+    Column("ended", Utc(), nullable=False),
 )
 
 
@@ -104,7 +123,7 @@ calls = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("cycle_id", ForeignKey("cycles.id"), nullable=False),
-    Column("started", DateTime(timezone=True), nullable=False),
+    Column("started", Utc(), nullable=False),
     # What a call came to, or while it runs may come to at most: the caps count these.
     Column("requests", Integer, nullable=False),
     Column("tokens", Integer, nullable=False),
@@ -120,7 +139,7 @@ gpu_samples = Table(
     "gpu_samples",
     metadata,
     Column("cycle_id", ForeignKey("cycles.id"), primary_key=True),
-    Column("at", DateTime(timezone=True), primary_key=True),
+    Column("at", Utc(), primary_key=True),
     Column("gpu_index", Integer, primary_key=True, autoincrement=False),
     Column("utilisation_percent", Float),
     Column("memory_used_mib", Float, nullable=False),
@@ -144,8 +163,8 @@ experiments = Table(
     Column("spec", JSON, nullable=False),
     Column("status", String(20), nullable=False),
     Column("reason", Text, nullable=False, default=""),
-    Column("started", DateTime(timezone=True)),
-    Column("ended", DateTime(timezone=True)),
+    Column("started", Utc()),
+    Column("ended", Utc()),
     UniqueConstraint("study_id", "spec_id"),
     UniqueConstraint("study_id", "number"),
     Index("experiments_by_status", "study_id", "status"),
@@ -162,11 +181,11 @@ leases = Table(
     Column("holder", JSON, nullable=False),
     Column("workers", JSON, nullable=False, default=[]),
     Column("gpu_ids", JSON, nullable=False, default=[]),
-    Column("asked", DateTime(timezone=True), nullable=False),
-    Column("granted", DateTime(timezone=True)),
-    Column("heartbeat", DateTime(timezone=True), nullable=False),
-    Column("expires", DateTime(timezone=True), nullable=False),
-    Column("released", DateTime(timezone=True)),
+    Column("asked", Utc(), nullable=False),
+    Column("granted", Utc()),
+    Column("heartbeat", Utc(), nullable=False),
+    Column("expires", Utc(), nullable=False),
+    Column("released", Utc()),
     Column("left_behind", Text, nullable=False, default=""),
 )
 _live: dict[str, Any] = {f"{dialect}_where": text("released IS NULL") for dialect in ("sqlite", "postgresql")}

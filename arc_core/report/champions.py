@@ -6,7 +6,6 @@ from arc_core.agents import wording
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.result import ACCEPTED
-from arc_core.experiments.rows import utc
 from arc_core.experiments.spec import ExperimentSpec, Value
 from arc_core.experiments.study import Study
 from arc_core.record import Record
@@ -40,7 +39,7 @@ def champions_of(memory: Memory, study: Study) -> tuple[Champion, ...]:
                 number=experiment.number,
                 experiment_id=experiment.id,
                 cycle=outcome.cycle,
-                since=utc(experiment.ended),
+                since=experiment.ended,
                 metric=outcome.result.metrics.get(study.metric) if outcome.result else None,
                 gain=verdict.effect,
                 changes=differences(before, outcome.spec) if before else spec_in_words(outcome.spec),

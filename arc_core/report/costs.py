@@ -1,10 +1,9 @@
 """What a study has cost: time, GPUs, language models."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from arc_core.experiments.board import OFFLINE
-from arc_core.experiments.lease import Lease
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.study import Study
 from arc_core.record import Record
@@ -28,14 +27,13 @@ class Costs(Record):
 def costs_of(memory: Memory, study: Study, cards: Iterable[Scorecard]) -> Costs:
     """All cycles so far; of a cycle that is still open, up to now."""
     leases, now = memory.leases.of_study(study.id), datetime.now(UTC)
+    spans = ((cycle.ended or now) - cycle.started for cycle in memory.cycles(study.id) if cycle.started)
     asked = [card for card in cards if card.mind != OFFLINE]
     prices = [card.usd for card in asked]
     return Costs(
-        wall_hours=_hours(
-            (cycle.ended or now) - cycle.started for cycle in memory.cycles(study.id) if cycle.started
-        ),
-        gpu_hours=_held(leases, now, on_gpus=True),
-        cpu_hours=_held(leases, now, on_gpus=False),
+        wall_hours=sum(spans, timedelta()).total_seconds() / 3600,
+        gpu_hours=sum(len(lease.gpu_ids) * lease.hours(now) for lease in leases),
+        cpu_hours=sum(lease.hours(now) for lease in leases if not lease.gpu_ids),
         calls=sum(card.calls for card in asked),
         tokens=sum(card.tokens for card in asked),
         usd=None if None in prices else sum(price for price in prices if price is not None),
@@ -47,15 +45,3 @@ def duration(hours: float) -> str:
     if hours < 0.025:
         return f"{3600 * hours:.0f} s"
     return f"{60 * hours:.0f} min" if hours < 2 else f"{hours:,.1f} h"
-
-
-def _held(leases: Sequence[Lease], now: datetime, *, on_gpus: bool) -> float:
-    return _hours(
-        ((lease.released or now) - lease.granted) * max(len(lease.gpu_ids), 1)
-        for lease in leases
-        if lease.granted is not None and bool(lease.gpu_ids) == on_gpus
-    )
-
-
-def _hours(spans: Iterable[timedelta]) -> float:
-    return sum(spans, timedelta()).total_seconds() / 3600
