@@ -1,11 +1,12 @@
 """Images a second of ARC's training epochs, against a bare PyTorch loop on tensors ready-made in memory.
 
-Same network, loss, batches, precision, threads and memory settings. ARC also shuffles, augments, normalises,
-checkpoints and reports; its epochs are timed from outside by the worker's protocol, the first one left out.
-Every sixth epoch looks at the held-out cases for the learning curve, which is no training: those epochs are
-not in the ratio, and a second row has them. The bare loop does none of all that. Both are processes of their
-own and take turns, and both are told by their median epoch: a neighbour's burst falls on either. The ratio
-is the median of the rounds'. On a CUDA GPU the utilisation is sampled too.
+Same network, loss, batches, precision, fused optimiser, threads and memory settings; a second ratio is to a
+loop with torch's default optimiser. ARC also shuffles, augments, normalises, checkpoints and reports; its
+epochs are timed from outside by the worker's protocol, the first one left out. Every sixth epoch looks at
+the held-out cases for the learning curve, which is no training: those epochs are not in the ratio, and a row
+has them. The bare loop does none of all that. Both are processes of their own and take turns, and both are
+told by their median epoch: a neighbour's burst falls on either. The ratio is the median of the rounds'. On a
+CUDA GPU the utilisation is sampled too.
 """
 
 import contextlib
@@ -42,7 +43,7 @@ def main() -> None:
     with scratch() as folder:
         config = configured(*(ON_CUDA if cuda else ()))
         dataset = opened(config, folder)
-        arc, with_curve, bare, busy = [], [], [], []
+        arc, with_curve, bare, plain, busy = [], [], [], [], []
         for number in range(ROUNDS):
             plan = plan_in(folder / f"exp-{number}", config, dataset, (0,) if cuda else ())
             with _utilisation(cuda) as samples:
@@ -50,14 +51,18 @@ def main() -> None:
             arc.append(trained)
             with_curve.append(watched)
             busy += samples
-            bare.append(_bare(plan))
-    ratio = median(mine / theirs for mine, theirs in zip(arc, bare, strict=True))
+            bare.append(_bare(plan, "fused"))
+            plain.append(_bare(plan, "plain"))
+    ratio, over_plain = (
+        median(mine / theirs for mine, theirs in zip(arc, each, strict=True)) for each in (bare, plain)
+    )
     rows = [
         ("device", torch.cuda.get_device_name() if cuda else "CPU, one thread"),
         (f"bare PyTorch loop, median of {ROUNDS}", f"{median(bare):.1f} images/s"),
         (f"ARC's epochs after the first, median of {ROUNDS}", f"{median(arc):.1f} images/s"),
         ("the same with the learning curve's epochs", f"{median(with_curve):.1f} images/s"),
         ("ratio, median of the rounds'", f"{ratio:.3f}"),
+        ("the same to a bare loop with torch's default optimiser, not fused", f"{over_plain:.3f}"),
         ("GPU utilisation while ARC trains", f"{mean(busy):.0f} %" if busy else "no CUDA GPU: not run"),
     ]
     if busy:
@@ -90,8 +95,8 @@ def _arc(plan: TrainingPlan) -> tuple[float, float]:
     return images / median(only), images / mean(spans)
 
 
-def _bare(plan: TrainingPlan) -> float:
-    command = [sys.executable, "-m", "benchmarks.training", str(plan.path)]
+def _bare(plan: TrainingPlan, optimiser: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.training", str(plan.path), optimiser]
     environment = os.environ | plan.environment()  # it keeps freed memory as ARC does
     return float(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
 
@@ -119,7 +124,7 @@ def _utilisation(cuda: bool) -> Iterator[list[float]]:
         samples[:] = [each for each in samples if each > 0]
 
 
-def bare(plan: TrainingPlan) -> float:
+def bare(plan: TrainingPlan, *, fused: bool) -> float:
     """In a child process: images a second of the median epoch after the first."""
     import torch
 
@@ -149,7 +154,7 @@ def bare(plan: TrainingPlan) -> float:
     ]
     network = build_network(plan.spec.task, plan.spec.architecture).to(device)
     loss = build_loss(plan.spec.task, plan.spec.loss, frames.class_counts(training)).to(device)
-    optimiser = build_optimiser(plan.spec.optimiser, network.parameters())
+    optimiser = build_optimiser(plan.spec.optimiser, network.parameters(), fused=fused)
 
     def epoch() -> None:
         for images, targets in batches:
@@ -169,6 +174,7 @@ def bare(plan: TrainingPlan) -> float:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        print(bare(TrainingPlan.model_validate_json(Path(sys.argv[1]).read_bytes())))
+        plan = TrainingPlan.model_validate_json(Path(sys.argv[1]).read_bytes())
+        print(bare(plan, fused=sys.argv[2] == "fused"))
     else:
         main()

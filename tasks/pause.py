@@ -10,9 +10,11 @@ from uuid import UUID, uuid4
 
 from prefect import get_client
 from prefect.context import FlowRunContext
+from prefect.exceptions import Pause
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.settings import get_current_settings
+from prefect.states import Running
 from prefect.utilities.urls import url_for
 
 from arc_core.agents.board import BoardConfig
@@ -46,14 +48,28 @@ def ask(form: type[F], seconds: float, refusal: Mapping[str, object]) -> F | Non
     announce(f"Waiting for a person ({subject}), at {url_for(context.flow_run)}: press Resume.")
     nobody = uuid4().hex
     with _answers_after(seconds, context.flow_run.id, {**refusal, "name": nobody}):
-        answer = pause_flow_run(
-            wait_for_input=form.with_initial_data(description="Nothing goes on before your answer."),
-            timeout=math.ceil(seconds) + GRACE_S,
-            poll_interval=POLL_S,
-            # Prefect's own key counts the pauses of one attempt: a retried run would read an old answer.
-            key=uuid4().hex,
-        )
+        answer = _paused(form, math.ceil(seconds) + GRACE_S, context.flow_run.id)
     return None if getattr(answer, "name", None) == nobody else answer
+
+
+def _paused(form: type[F], timeout_s: int, flow_run_id: UUID) -> F:
+    """Prefect's pause, and its form as a person sent it.
+
+    A busy server may take the request and lose its answer. The client then sends it again, is told that the
+    run is paused, and takes that for the end of the flow: no form is there, and nobody waits.
+    """
+    while True:
+        try:
+            return pause_flow_run(
+                wait_for_input=form.with_initial_data(description="Nothing goes on before your answer."),
+                timeout=timeout_s,
+                poll_interval=POLL_S,
+                # Prefect's own key counts the pauses of one attempt: a retried run would read an old answer.
+                key=uuid4().hex,
+            )
+        except Pause:
+            with get_client(sync_client=True) as client:
+                client.set_flow_run_state(flow_run_id, Running(), force=True)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from arc_core.experiments.board import Decision, Directive, Proposal
 from arc_core.experiments.memory import Memory
 from tests.browser import driven
 from tests.command import TINY, environment, memory_in, run_cycle, start_cycle
+from tests.lossy import lossy_way
 
 ONE = (*TINY, "board.experiments_per_cycle=1")
 PREFECT = Path(sys.executable).with_name("prefect")
@@ -247,6 +248,23 @@ def test_what_was_stopped_before_anybody_was_asked_needs_a_yes_too(ask, server):
     again.end()
     (left,) = cycle.memory.experiments(cycle.study)
     assert (left.outcome.status, left.outcome.reason) == ("failed", "rejected by Ann")
+
+
+def test_a_question_whose_answer_got_lost_is_asked_all_the_same(tmp_path, server):
+    with lossy_way(server, b"/set_state", b'"PAUSED"') as way:
+        process = start_cycle(tmp_path / "home", *ONE, "board.autonomy=auto", PREFECT_API_URL=way.url)
+        try:
+            cycle = Waiting(process=process, home=tmp_path / "home", api=server)
+            page = cycle.asked()
+            assert cycle.field(page, "p1_decision")
+            assert cycle.answer(page, name="Ann", p1_decision="reject") == "ACCEPT"
+            code, said = cycle.end()
+        finally:
+            process.kill()
+            process.communicate()
+        assert way.lost.is_set()
+    assert code == 0, said
+    assert cycle.memory.experiments(cycle.study) == ()
 
 
 @pytest.mark.parametrize("mode", ["semi", "auto"])
