@@ -23,6 +23,7 @@ from arc_core.provenance.files import explained, is_of_the_disk
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from arc_core.training.prediction import Predicted, check_out, images_in
+from flows.leftover import own_servers
 from flows.loop import run_loop
 from flows.terminal import Terminal, counted
 from tasks.pause import need_server
@@ -50,6 +51,7 @@ def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
 
 def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
     config = _check_input(given)
+    own_servers()
     if given["dry_run"] or config.board.autonomy == "off":
         return _once(arc, given)
     with only_cycle_in(get_settings().home.resolve()):
@@ -83,6 +85,7 @@ def _predict(
     check_out(images, out)
     if not get_settings().has_store:
         raise no_champion(get_settings().home.resolve())
+    own_servers()
     terminal = Terminal()
     with terminal.progress("the champion predicts"):
         champion, predicted = predict(images, out, study)

@@ -17,6 +17,7 @@ from arc_core.experiments.loop import Course, Loop, LoopRequest
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from flows.monitor import monitor
+from tasks.ahead import begin_ahead, convened, next_cycle, recheck
 from tasks.approval import approve_directive, approve_experiments, cleared
 from tasks.board import agenda, decide, direct, left_over, propose, review
 from tasks.context import Context
@@ -39,7 +40,7 @@ from tasks.plan import plan
 from tasks.publish import publish
 from tasks.recall import digest, recall, remember
 from tasks.reconcile import reconcile
-from tasks.train import train, trainings_end_with_it, warm_up
+from tasks.train import call_off, train, trainings_end_with_it, warm_up
 
 WRAP_UP_S = 15.0  # judging, the report and the server's end come after the last training
 STATES = {"stop": "Stopped", "wait": "Waiting"}
@@ -116,20 +117,35 @@ def hold(config: ArcConfig, loop: Loop, deadline: float | None) -> CycleSummary:
 def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
     """The whole cycle: the board meets, what it approved is trained, the gate judges, the record is kept."""
     with beside(monitor, context.cycle.id):
+        context = convened(context)
         left, taken = agenda(context), left_over(context, deadline)
         early = () if context.asks_before_training else cleared(context)
         trainings = [train(context, each, deadline) for each in early]  # they need nothing of the meeting
         history = meet(context, taken, deadline)
         experiments = tuple(dict.fromkeys((*left, *agenda(context))))
         trainings += [train(context, each, deadline) for each in cleared(context) if each not in early]
+        ahead = look_ahead(context, loop, deadline)
         for training in trainings:
             training.result()
+            if ahead is not None:
+                recheck(ahead)
     judge(context)
     ended, course = what_next(context, loop, experiments)
     summary = publish(context, history, experiments, course)
     close_cycle(context)
     end_turn(context, loop, ended, course)
+    if ahead is not None and course.goes == "stop":
+        call_off(ahead)
     return summary
+
+
+def look_ahead(context: Context, loop: Loop, deadline: float | None) -> Context | None:
+    """While these train, the next cycle's meeting; what it approves trains as soon as a place is free."""
+    ahead: Context | None = next_cycle(context, loop)
+    if ahead is not None:
+        meet(ahead, 0, None)
+        begin_ahead(ahead, deadline)
+    return ahead
 
 
 def meet(context: Context, taken: int, deadline: float | None) -> History:

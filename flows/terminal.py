@@ -14,7 +14,14 @@ from arc_core.report.summary import CycleSummary, PlannedRow, Row, arm_in_words,
 from arc_core.training.prediction import Predicted
 from tasks.progress import announcers, listeners
 
-STYLES = {"baseline": "cyan", "promote": "bold green", "reject": "red", "failed": "red", "stopped": "yellow"}
+STYLES = {
+    "baseline": "cyan",
+    "promote": "bold green",
+    "reject": "red",
+    "failed": "red",
+    "stopped": "yellow",
+    "withdrawn": "yellow",
+}
 
 
 def counted(number: int, noun: str) -> str:
@@ -72,7 +79,7 @@ class Terminal:
         self._headline("cycle", summary)
         self._out.print(self._table(summary))
         for row in summary.rows:
-            if row.status in ("failed", "stopped"):
+            if row.status in ("failed", "stopped", "withdrawn"):
                 self._out.print(f"#{row.number} {row.status}: {escape(row.reason)}")
         if summary.rejected:
             self._out.print(f"Not approved: {counted(summary.rejected, 'proposal')}; the report says why.")

@@ -7,7 +7,9 @@ from math import inf
 from arc_core.agents.briefs import CheckBrief, DirectBrief, ProposeBrief, ReviewBrief, RuleBrief
 from arc_core.agents.control import blinded, draw_control
 from arc_core.agents.decide import decide as decided
+from arc_core.agents.director import scaled
 from arc_core.agents.forbidden import learned
+from arc_core.agents.moved import moved
 from arc_core.agents.votes import collect
 from arc_core.data.study import split_of
 from arc_core.errors import LeaseDenied
@@ -22,6 +24,8 @@ from arc_core.training.placement import place, request_of
 from tasks.context import Context
 from tasks.policy import arc_task
 
+NONE = Budget(exploit=0, explore=0, wildcat=0)
+
 
 @arc_task(name="direct")
 def direct(context: Context, history: History, taken: int) -> Directive:
@@ -31,23 +35,21 @@ def direct(context: Context, history: History, taken: int) -> Directive:
         return kept[0]
     board = context.config.board
     slots = board.experiments_per_cycle - taken
-    control = slots >= 2 and board.control_arm != "off"
-    parent, parent_id = context.parent
-    seats = context.board if slots > 0 else replace(context.board, counsel=None)  # nothing to direct
-    directive = seats.direct(
-        DirectBrief(
-            history=history,
-            metric=context.config.metric,
-            space=context.config.space,
-            parent=parent,
-            parent_id=parent_id,
-            slots=max(slots - control, 1),
-        )
-    ).model_copy(update={"control": control})
+    control = slots >= 2 and board.control_arm != "off" and not _has_control(context)
+    before = context.said_before(Directive)
+    if (
+        before and before[0].budget != NONE and slots > 0
+    ):  # it was given on the same day, and holds for the places that are left
+        shares = before[0].budget
+        budget = scaled((shares.exploit, shares.explore, shares.wildcat), slots - control)
+        directive = before[0].model_copy(update={"budget": budget})
+    else:
+        directive = _directed(context, history, max(slots - control, 1), thinking=slots > 0)
+    directive = directive.model_copy(update={"control": control})
     if slots <= 0:
         directive = directive.model_copy(
             update={
-                "budget": Budget(exploit=0, explore=0, wildcat=0),
+                "budget": NONE,
                 "notes": "Every slot goes to an experiment left from an earlier cycle.",
             }
         )
@@ -55,9 +57,36 @@ def direct(context: Context, history: History, taken: int) -> Directive:
     return directive
 
 
+def _directed(context: Context, history: History, slots: int, *, thinking: bool) -> Directive:
+    parent, parent_id = context.parent
+    board = context.board if thinking else replace(context.board, counsel=None)
+    brief = DirectBrief(
+        history=history,
+        metric=context.config.metric,
+        space=context.config.space,
+        parent=parent,
+        parent_id=parent_id,
+        slots=slots,
+    )
+    return board.direct(brief)
+
+
+def _has_control(context: Context) -> bool:
+    """Whether one that an earlier meeting of the cycle approved runs as its control."""
+    if not context.cycle.meeting:
+        return False
+    mine = [each.id for each in context.memory.agenda(context.cycle) if each.outcome.status != "withdrawn"]
+    said = context.memory.said_of(mine, Decision)
+    return any(decision.arm in ("control", "veto_control") for decision in said.values())
+
+
 @arc_task(name="propose")
 def propose(context: Context, history: History, directive: Directive) -> tuple[Proposal, ...]:
-    """Novel changes to the champion's spec, from every proposer; last, the control."""
+    """Novel changes to the champion's spec, from every proposer; last, the control.
+
+    Where the cycle's first plan was outdated by another champion, its ideas are moved to that one: what was
+    thought of is not lost, and no proposer is waited for while places are empty.
+    """
     kept = context.memory.kept(context.cycle.id, Proposal)
     if kept:
         return kept
@@ -80,8 +109,13 @@ def propose(context: Context, history: History, directive: Directive) -> tuple[P
         seen=frozenset(outcome.spec_id for outcome in outcomes),
         forbidden=forbidden_ranges(context),
     )
-    proposals = context.board.propose(brief)
-    if directive.control:
+    before = [
+        each for each in context.said_before(Proposal) if directive.control or each.proposer != "control"
+    ]
+    proposals = moved(before, brief)
+    if sum(each.proposer != "control" for each in proposals) < slots:
+        proposals = context.board.propose(brief)
+    if directive.control and all(each.proposer != "control" for each in proposals):
         seen = brief.seen | {proposal.spec.id for proposal in proposals}
         proposals += draw_control(
             brief.model_copy(update={"seen": seen}), config.board.control_arm, proposals
@@ -174,15 +208,17 @@ def decide(
 
 
 def left_over(context: Context, deadline: float | None) -> int:
-    """How many experiments left from before are expected to end in time: they take their slots first.
+    """How many of the cycle's slots are taken: by those left from before that are expected to end in time,
+    and by those it planned ahead that have ended.
 
     The others wait for a longer cycle and must not hold up every shorter one.
     """
     memory, study, settings = context.memory, context.study, get_settings()
     waiting = memory.pending(context.study_id)
+    ran = sum(each.outcome.cycle == context.cycle.number for each in memory.unjudged(context.study_id))
     available = _seconds_until(deadline)
     if available is None or not waiting:
-        return len(waiting)
+        return len(waiting) + ran
     past, held, split = past_results(memory, study), memory.leases.held(), split_of(study)
     launch = context.config.launch
 
@@ -194,7 +230,7 @@ def left_over(context: Context, deadline: float | None) -> int:
             return inf  # not on this machine
         return pace_of(past, spec, gpu_ids, settings, launch).seconds(spec, split)
 
-    return sum(seconds(experiment) <= available for experiment in waiting)
+    return sum(seconds(experiment) <= available for experiment in waiting) + ran
 
 
 def forbidden_ranges(context: Context) -> tuple[ForbiddenRange, ...]:
@@ -220,7 +256,9 @@ def pending(context: Context) -> tuple[str, ...]:
 
 def _seed(context: Context) -> int:
     """Of everything that is drawn in the cycle."""
-    return int(sha256_of([context.study_id, context.cycle.number, context.config.spec.seed])[:7], 16)
+    cycle = context.cycle
+    again = [cycle.meeting] if cycle.meeting else []
+    return int(sha256_of([context.study_id, cycle.number, context.config.spec.seed, *again])[:7], 16)
 
 
 def _seconds_until(deadline: float | None) -> float | None:

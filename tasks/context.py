@@ -1,6 +1,7 @@
 """What every task of one cycle is told: small, frozen, and enough to find the rest in the store."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 from arc_core.agents.board import Board, offline_board
 from arc_core.config import ArcConfig
@@ -11,6 +12,8 @@ from arc_core.experiments.study import Cycle, Study
 from arc_core.llm.counsel import Counsel
 from arc_core.record import Record
 from arc_core.settings import get_settings
+
+R = TypeVar("R", bound=Record)
 
 
 class Context(Record):
@@ -52,6 +55,11 @@ class Context(Record):
         if self.scratch is not None or not self.config.llm.has_models:
             return None
         return Counsel(self.memory.calls, self.cycle.id, self.config.llm, get_settings(), self.models_until)
+
+    def said_before(self, kind: type[R]) -> tuple[R, ...]:
+        """What the meeting before this one said, where that has been found outdated; of one kind."""
+        cycle = self.cycle
+        return self.memory.kept(cycle.id, kind, cycle.meeting - 1) if cycle.meeting else ()
 
     @property
     def board(self) -> Board:

@@ -36,7 +36,7 @@ def open_cycle(
     check_launch(memory, study, parent, settings, config.launch)
     before = memory.cycles(study.id)
     cycle = memory.begin_cycle(study.id)
-    if scratch is None and any(each.id == cycle.id for each in before):
+    if scratch is None and any(each.id == cycle.id and each.status != "planned" for each in before):
         announce(
             f"Cycle {cycle.number} was interrupted and is taken up again, with the decisions it had taken."
         )

@@ -70,6 +70,14 @@ def what_next(context: Context, loop: Loop, trained: tuple[str, ...]) -> tuple[T
     return turn, course_of(facts, context.config.loop)
 
 
+def may_go_on(context: Context, loop: Loop) -> bool:
+    """Whether another cycle would follow, were this one to train now and bring nothing new."""
+    turns = context.memory.loops.turns(loop)
+    now = Turn(outcome="trained", ended=datetime.now(UTC), cycle=context.cycle.number)
+    facts = _facts(context.config, loop, (*turns, now), now.ended)
+    return course_of(facts, context.config.loop).goes == "on"
+
+
 @arc_task(name="end turn")
 def end_turn(context: Context, loop: Loop, turn: Turn, course: Course) -> None:
     """Record how it ended, and the loop's end where that follows."""
@@ -148,7 +156,7 @@ def _gpu_hours(memory: Memory, loop: Loop, limits: LoopConfig) -> float:
 
 def _turn(context: Context, trained: tuple[str, ...]) -> Turn:
     rows = summarise(context.memory, context.study, context.cycle, trained).rows
-    ran = [row for row in rows if row.status != "stopped"]
+    ran = [row for row in rows if row.status not in ("stopped", "withdrawn")]
     ended, cycle = datetime.now(UTC), context.cycle.number
     if not ran:
         return Turn(outcome="idle", ended=ended, cycle=cycle)

@@ -50,7 +50,7 @@ def _recall(context: Context, history: History) -> Recollection:
     memory, cycle_id = context.memory, context.cycle.id
     if context.counsel is None:
         return Recollection()
-    if kept := memory.kept(cycle_id, Recollection):
+    if kept := memory.kept(cycle_id, Recollection) or context.said_before(Recollection):
         return kept[0]
     found = context.board.recollect(_brief(context), history)
     memory.keep(cycle_id, [found])

@@ -59,7 +59,7 @@ def _runs(client: SyncPrefectClient, types: list[StateType]) -> list[FlowRun]:
 
 def _is_dead(run: FlowRun, memory: Memory) -> bool:
     """Whether nobody trains its experiment, or waits to, though somebody did, or has had time to begin."""
-    began = run.start_time or run.created
+    began = run.start_time or (run.state.timestamp if run.state else None)  # it may have waited long before
     if not _is_ours(run, memory) or began is None:
         return False
     experiment = memory.experiment(_experiment_id(run))

@@ -4,14 +4,20 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from textwrap import shorten
 from typing import Any, cast
 
 from prefect import get_client
-from prefect.client.schemas.objects import FlowRun, State
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture
@@ -26,7 +32,9 @@ from arc_core.settings import get_settings
 from arc_core.training.child import start_cold
 from arc_core.training.job import run_experiment
 from arc_core.training.launch import LaunchConfig
+from arc_core.training.process import Event
 from arc_core.training.warm import warm_start
+from tasks import early
 from tasks.context import Context
 from tasks.policy import arc_task
 from tasks.progress import Progress
@@ -56,6 +64,31 @@ def warm_up(context: Context) -> None:
         warm.prepare()
 
 
+def begin(context: Context, experiment_id: str, deadline: float | None) -> None:
+    """Have it trained in its turn, with nobody waiting: the cycle that it belongs to will `train` it."""
+    launch = context.config.launch
+    if launch.dispatcher == "pool":
+        experiment = context.memory.experiment(experiment_id)
+        if living_run(experiment_id) is None:
+            _started(experiment, context.memory, launch, deadline)
+    else:
+        behind = launch.model_copy(
+            update={"priority": launch.priority - 1}
+        )  # all that this cycle has yet to begin
+        early.begin(experiment_id, lambda heard: _trained(experiment_id, behind, deadline, None, heard))
+
+
+def call_off(context: Context) -> None:
+    """Nobody will take over what was begun for this cycle: it stops, and a later loop goes on from there."""
+    if context.config.launch.dispatcher == "pool":
+        for experiment in context.memory.agenda(context.cycle):
+            if (run := living_run(experiment.id)) is not None:
+                _end(run)
+    else:
+        _stop.set()
+        early.all_ended()
+
+
 @arc_task(name="train", task_run_name="train {experiment_id}")
 def train_here(
     experiment_id: str, launch: LaunchConfig, deadline: float | None, owner: int | None = None
@@ -64,22 +97,36 @@ def train_here(
 
     With the process `owner` ends what forks it; None: with this one.
     """
-    settings = get_settings()
     with about(experiment_id=experiment_id), Progress(experiment_id) as progress:
-        log.info("%s waits for its turn", experiment_id)
-        experiment = run_experiment(
-            open_memory(settings.store_url),
-            experiment_id,
-            settings=settings,
-            launch=launch,
-            on_event=progress.on_event,
-            deadline=deadline,
-            stop=_stop,
-            start=warm_start(settings, owner or os.getpid()) or start_cold,
-        )
-        outcome = experiment.outcome
-        log.info("%s %s %s", experiment_id, outcome.status, outcome.reason)
-        return experiment
+        begun = early.taken_over(experiment_id)
+        if begun is not None:
+            begun.listen(progress.on_event)
+            if (experiment := begun.future.result()).outcome.has_ended:
+                return experiment
+        return _trained(experiment_id, launch, deadline, owner, progress.on_event)
+
+
+def _trained(
+    experiment_id: str,
+    launch: LaunchConfig,
+    deadline: float | None,
+    owner: int | None,
+    on_event: Callable[[Event], None],
+) -> Experiment:
+    settings = get_settings()
+    log.info("%s waits for its turn", experiment_id)
+    experiment = run_experiment(
+        open_memory(settings.store_url),
+        experiment_id,
+        settings=settings,
+        launch=launch,
+        on_event=on_event,
+        deadline=deadline,
+        stop=_stop,
+        start=warm_start(settings, owner or os.getpid()) or start_cold,
+    )
+    log.info("%s %s %s", experiment_id, experiment.outcome.status, experiment.outcome.reason)
+    return experiment
 
 
 @contextmanager
@@ -90,6 +137,7 @@ def trainings_end_with_it() -> Iterator[None]:
         yield
     except BaseException:
         _stop.set()
+        early.all_ended()
         raise
 
 
@@ -101,9 +149,8 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
     for _ in range(ATTEMPTS):
         if experiment.outcome.has_ended:
             return experiment
-        run = _watched(
-            _started(experiment, memory, context.config.launch, deadline), memory, experiment_id, deadline
-        )
+        begun = living_run(experiment_id) or _started(experiment, memory, context.config.launch, deadline)
+        run = _watched(begun, memory, experiment_id, deadline)
         experiment = memory.experiment(experiment_id)
         died = run.state is not None and run.state.is_crashed() and experiment.outcome.status != "stopped"
         if not died:
@@ -111,9 +158,7 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
     if experiment.outcome.has_ended:
         return experiment
     if run.state is None or not run.state.is_final():
-        begun = run.state is not None and run.state.is_running()  # then its worker has to end it
-        state: State[Any] = Cancelling() if begun else Cancelled()
-        get_client(sync_client=True).set_flow_run_state(run.id, state, force=True)
+        _end(run)
         memory.keep_stop(experiment_id, "its run in arc-gpu had not ended in time; is a worker running?")
     elif not run.state.is_completed():
         raise ArcError(
@@ -121,6 +166,21 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
             "and look at the run's log in the Prefect UI"
         )
     return memory.experiment(experiment_id)
+
+
+def living_run(experiment_id: str) -> FlowRun | None:
+    """The experiment's run that waits for a worker or has one, if there is such a run."""
+    alive = FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING])
+    chosen = FlowRunFilter(tags=FlowRunFilterTags(all_=[experiment_id]), state=FlowRunFilterState(type=alive))
+    with get_client(sync_client=True) as client:
+        return next(iter(client.read_flow_runs(flow_run_filter=chosen)), None)
+
+
+def _end(run: FlowRun) -> None:
+    begun = run.state is not None and run.state.is_running()  # then its worker has to end it
+    state: State[Any] = Cancelling() if begun else Cancelled()
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run.id, state, force=True)
 
 
 def name_of(experiment: Experiment, memory: Memory) -> str:
@@ -136,6 +196,7 @@ def _started(experiment: Experiment, memory: Memory, launch: LaunchConfig, deadl
             "train/gpu",
             parameters={"experiment_id": experiment.id, "launch": launch.model_dump(), "deadline": deadline},
             flow_run_name=name_of(experiment, memory),
+            tags=[experiment.id],
             timeout=0,
         )
     except ObjectNotFound:

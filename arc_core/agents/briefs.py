@@ -102,13 +102,22 @@ class Rulings(Record):
     rulings: tuple[Ruling, ...] = Field(description="one per proposal, in the brief's order")
 
 
+class News(Record):
+    """What may have changed since proposals were approved."""
+
+    parent_id: str | None = Field(description="the champion's experiment; None: there is none")
+    baseline_leads: bool = Field(description="the champion's spec is the configured baseline's")
+    tried: frozenset[str] = Field(description="ids of the specs that other experiments have")
+
+
 class CheckBrief(Record):
-    """To the executor, who answers with `Checks`."""
+    """To the executor, who answers with `Checks`. With `news` it is asked of what was approved before."""
 
     proposals: tuple[Proposal, ...]
     compiled: tuple[Compiled, ...]
     memory_limit_mib: float = Field(gt=0, description="memory one experiment may take on its device")
     seconds_available: float | None = Field(None, description="time one experiment may take; None: no limit")
+    news: News | None = None
 
 
 class Checks(Record):

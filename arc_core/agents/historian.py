@@ -33,6 +33,7 @@ class Historian:
             best=_best(outcomes),
             best_by_cycle=by_cycle,
             recent_experiments=outcomes[-RECENT:],
+            pending=tuple(each.experiment_id for each in outcomes if not each.has_ended),
             failed_configs=tuple(dict.fromkeys(outcome.spec_id for outcome in failed)),
             successful_patterns=_lessons(gains[:PATTERNS], metric),
             trends=_trends(by_cycle, metric),

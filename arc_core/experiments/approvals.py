@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 
 from arc_core.experiments import tables as t
 from arc_core.experiments.board import Approval, Decision, Directive, Proposal
 from arc_core.experiments.database import Database
-from arc_core.experiments.rows import approve, board_row, end
+from arc_core.experiments.rows import approve, end, of_meeting, said
 from arc_core.experiments.study import Cycle
 
 
@@ -19,7 +19,7 @@ class Approvals:
 
     def of_cycle(self, cycle_id: int) -> dict[str, Approval]:
         """Stage → the answer, in the order of the meeting."""
-        query = select(t.approvals.c.body).where(t.approvals.c.cycle_id == cycle_id)
+        query = select(t.approvals.c.body).where(of_meeting(t.approvals, cycle_id))
         with self._database.read() as db:
             found = map(Approval.model_validate, db.scalars(query.order_by(t.approvals.c.stage)))
             return {approval.stage: approval for approval in found}
@@ -33,9 +33,9 @@ class Approvals:
     def keep_directive(self, cycle: Cycle, approval: Approval, directive: Directive) -> None:
         """The answer, and the directive as it was approved."""
         with self._database.write() as db:
-            db.execute(insert(t.approvals).values(board_row(cycle.id, 0, approval)))
+            db.execute(said(cycle.id, 0, approval))
             body = directive.model_dump(mode="json")
-            db.execute(update(t.directives).where(t.directives.c.cycle_id == cycle.id).values(body=body))
+            db.execute(update(t.directives).where(of_meeting(t.directives, cycle.id)).values(body=body))
 
     def keep(
         self,
@@ -52,20 +52,19 @@ class Approvals:
         `barred`: experiment left from before → why a person does not let it run.
         """
         with self._database.write() as db:
-            db.execute(insert(t.approvals).values(board_row(cycle.id, 0, approval)))
-            db.execute(delete(t.decisions).where(t.decisions.c.cycle_id == cycle.id))
-            of_cycle = t.proposals.c.cycle_id == cycle.id
-            known = set(db.scalars(select(t.proposals.c.proposal_id).where(of_cycle)))
-            last = db.scalar(select(func.max(t.proposals.c.position)).where(of_cycle)) or 0
+            db.execute(said(cycle.id, 0, approval))
+            db.execute(delete(t.decisions).where(of_meeting(t.decisions, cycle.id)))
+            here = of_meeting(t.proposals, cycle.id)
+            known = set(db.scalars(select(t.proposals.c.proposal_id).where(here)))
+            last = db.scalar(select(func.max(t.proposals.c.position)).where(here)) or 0
             of_study = t.experiments.c.study_id == cycle.study_id
             registered = set(db.scalars(select(t.experiments.c.proposal_id).where(of_study)))
             for position, decision in enumerate(decisions):
-                db.execute(insert(t.decisions).values(board_row(cycle.id, position, decision)))
+                db.execute(said(cycle.id, position, decision))
                 proposal = proposals[decision.proposal_id]
                 if proposal.id not in known:
-                    row = board_row(cycle.id, last + 1 + position, proposal)
-                    db.execute(insert(t.proposals).values(row))
+                    db.execute(said(cycle.id, last + 1 + position, proposal))
                 if decision.selected and proposal.id not in registered:
                     approve(db, cycle, proposal)
             for experiment_id, reason in barred.items():
-                end(db, experiment_id, "failed", reason)
+                end(db, experiment_id, "withdrawn", reason)

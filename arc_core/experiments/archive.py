@@ -56,15 +56,17 @@ class Archive:
         self._ended[study_id] = known + tuple(takewhile(lambda outcome: outcome.has_ended, new))
         return known + new
 
-    def kept_by_cycle(self, study_id: str, kind: type[R]) -> dict[int, tuple[R, ...]]:
-        """Number of the cycle → what the board said in it, of one kind, in its order."""
-        table, found = TABLES[kind], dict[int, list[R]]()
-        query = select(t.cycles.c.number, cast(table.c.body, Text)).join(table)
-        query = query.where(t.cycles.c.study_id == study_id).order_by(t.cycles.c.number, table.c.position)
+    def kept_by_meeting(self, study_id: str, kind: type[R]) -> dict[tuple[int, int], tuple[R, ...]]:
+        """Numbers of the cycle and of its meeting → what the board said in it, of one kind, in its order."""
+        table, found = TABLES[kind], dict[tuple[int, int], list[R]]()
+        query = select(t.cycles.c.number, table.c.meeting, cast(table.c.body, Text)).join(table)
+        query = query.where(t.cycles.c.study_id == study_id).order_by(
+            t.cycles.c.number, table.c.meeting, table.c.position
+        )
         with self._database.read() as db, _spared():
-            for number, body in db.execute(query):
-                found.setdefault(number, []).append(kind.model_validate_json(body))
-        return {number: tuple(records) for number, records in found.items()}
+            for number, meeting, body in db.execute(query):
+                found.setdefault((number, meeting), []).append(kind.model_validate_json(body))
+        return {key: tuple(records) for key, records in found.items()}
 
 
 @contextmanager

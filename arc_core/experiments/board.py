@@ -39,11 +39,14 @@ the board though it broke no limit, to learn whether the board was right; or edi
 OFFLINE = "offline"
 """The mind of a deterministic policy, where else a model's name stands."""
 
-ENDED = ("finished", "failed")
+ENDED = ("finished", "failed", "withdrawn")
 
 
 class Outcome(Record):
-    """One past experiment as the board sees it. `result` is None while it runs and when it failed."""
+    """One past experiment as the board sees it. `result` is None while it runs and when it failed.
+
+    A withdrawn one was approved and never trained: a person said no, or what it was planned on has changed.
+    """
 
     experiment_id: str
     cycle: int
@@ -51,7 +54,7 @@ class Outcome(Record):
     spec_id: str = Field(
         default_factory=lambda known: known["spec"].id, description="given where it is known: hashing is slow"
     )
-    status: Literal["approved", "running", "finished", "failed", "stopped"]
+    status: Literal["approved", "running", "finished", "failed", "stopped", "withdrawn"]
     reason: str = ""
     result: Figures | None = None
 
@@ -104,6 +107,7 @@ class History(Record):
     best: dict[str, Estimate]
     best_by_cycle: tuple[float, ...] = Field((), description="best primary value of each finished cycle")
     recent_experiments: tuple[Outcome, ...] = Field((), max_length=50)
+    pending: tuple[str, ...] = Field((), description="experiments whose results are still missing")
     failed_configs: tuple[str, ...] = Field((), description="spec ids")
     successful_patterns: tuple[Lesson, ...] = ()
     trends: Trends

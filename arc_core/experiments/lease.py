@@ -22,7 +22,7 @@ class Request(Record):
     purpose: Purpose = "training"
     gpus: int = Field(1, ge=1)
     memory_mib: float = Field(ge=0, description="of each GPU")
-    priority: int = Field(5, ge=0, le=10, description="the highest first; among equals, who asked first")
+    priority: int = Field(5, ge=-1, le=10, description="the highest first; among equals, who asked first")
     length_s: float = Field(60.0, gt=0, description="silence after which other hosts take it for dead")
     host: str = Field(default_factory=socket.gethostname, description="whose GPUs")
 

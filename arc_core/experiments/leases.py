@@ -178,7 +178,8 @@ def _may_train(db: Connection, experiment_id: str) -> bool:
 def _grant(db: Connection, lease: Lease, gpu_ids: tuple[int, ...], now: datetime) -> None:
     _set(db, lease.id, {"granted": now, "gpu_ids": list(gpu_ids)} | _alive(now, lease.request))
     experiment = t.experiments.c.id == lease.request.experiment_id
-    db.execute(update(t.experiments).where(experiment).values(status="running", started=now))
+    going = experiment & t.experiments.c.status.not_in(ENDED)
+    db.execute(update(t.experiments).where(going).values(status="running", started=now))
 
 
 def _first(purpose: Purpose) -> Select[Any]:

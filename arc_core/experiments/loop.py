@@ -13,7 +13,7 @@ from arc_core.record import Record
 
 
 class LoopConfig(Record):
-    """The Hydra group `loop`: what ends the loop, each counted since it was started. None: no such limit."""
+    """The Hydra group `loop`: what ends it, each counted since it was started; None: no such limit."""
 
     max_hours: float | None = Field(None, gt=0, description="of wall-clock time")
     max_gpu_hours: float | None = Field(None, gt=0, description="GPUs held by trainings × hours")
@@ -26,6 +26,9 @@ class LoopConfig(Record):
     same_failures: int = Field(3, ge=1, le=100, description="in a row for the same reason")
     backoff_s: float = Field(60.0, ge=0, le=86_400, description="wait after a failure; doubles each time")
     backoff_max_s: float = Field(3600.0, ge=0, le=604_800)
+    ahead: bool = Field(
+        True, description="plan the next cycle while this one trains, and begin its trainings"
+    )
 
 
 class LoopRequest(Record):

@@ -5,15 +5,24 @@ Several processes may write at once. Each method is one transaction.
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, func, insert, select, true, update
 
 from arc_core.errors import StoreError
 from arc_core.experiments import tables as t
+from arc_core.experiments.ahead import Ahead
 from arc_core.experiments.approvals import Approvals
 from arc_core.experiments.archive import Archive
-from arc_core.experiments.board import Decision, Directive, Outcome, Proposal, Recollection, Review
+from arc_core.experiments.board import (
+    ENDED,
+    Decision,
+    Directive,
+    Outcome,
+    Proposal,
+    Recollection,
+    Review,
+)
 from arc_core.experiments.calls import CallLedger
 from arc_core.experiments.database import Database
 from arc_core.experiments.leases import Leases, is_free, need_held
@@ -21,14 +30,17 @@ from arc_core.experiments.loops import Loops
 from arc_core.experiments.result import ACCEPTED, Result, Verdict
 from arc_core.experiments.rows import (
     TABLES,
+    add_cycle,
     approve,
-    board_row,
+    cycle_of,
     end,
     experiment_of,
     experiments_where,
     now,
+    of_meeting,
     result_of,
     result_row,
+    said,
     said_of,
     score_of,
     scores_where,
@@ -39,12 +51,15 @@ from arc_core.record import Record
 
 R = TypeVar("R", bound=Record)
 
+NOT_AHEAD = t.cycles.c.status != "planned"
+
 
 class Memory:
     """The store's one door. StoreError when the database can't be used."""
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
+        self.ahead = Ahead(self.database)
         self.calls = CallLedger(self.database)
         self.approvals = Approvals(self.database)
         self.leases = Leases(self.database)
@@ -84,33 +99,25 @@ class Memory:
             return tuple(db.scalars(query))
 
     def begin_cycle(self, study_id: str) -> Cycle:
-        """The study's unfinished cycle if there is one, else the next."""
-        newest = select(t.cycles).where(t.cycles.c.study_id == study_id).order_by(t.cycles.c.number.desc())
+        """The first of the study's unfinished cycles, be it interrupted or planned ahead; else the next."""
+        of_study = t.cycles.c.study_id == study_id
+        unfinished = select(t.cycles).where(of_study, t.cycles.c.status != "finished")
         with self.database.write() as db:
-            last = db.execute(newest.limit(1)).first()
-            if last is not None and last.status != "finished":
-                db.execute(update(t.cycles).where(t.cycles.c.id == last.id).values(status="open", reason=""))
-                return Cycle(id=last.id, study_id=study_id, number=last.number, status="open")
-            number = last.number + 1 if last is not None else 1
-            row = {"study_id": study_id, "number": number, "status": "open", "reason": "", "started": now()}
-            made = db.execute(insert(t.cycles).values(row).returning(t.cycles.c.id)).scalar_one()
-            return Cycle(id=made, study_id=study_id, number=number, status="open")
+            left = db.execute(unfinished.order_by(t.cycles.c.number).limit(1)).first()
+            if left is None:
+                last = db.scalar(select(func.max(t.cycles.c.number)).where(of_study))
+                return add_cycle(db, study_id, (last or 0) + 1, "open")
+            state: dict[str, Any] = {"status": "open", "reason": "", "ended": None}
+            if left.status == "planned":
+                state["started"] = now()
+            going = update(t.cycles).where(t.cycles.c.id == left.id).values(state).returning(t.cycles)
+            return cycle_of(db.execute(going).one())
 
     def cycles(self, study_id: str) -> tuple[Cycle, ...]:
         """The study's cycles, oldest first."""
         query = select(t.cycles).where(t.cycles.c.study_id == study_id).order_by(t.cycles.c.number)
         with self.database.read() as db:
-            return tuple(
-                Cycle(
-                    id=row.id,
-                    study_id=study_id,
-                    number=row.number,
-                    status=row.status,
-                    started=row.started,
-                    ended=row.ended,
-                )
-                for row in db.execute(query)
-            )
+            return tuple(map(cycle_of, db.execute(query)))
 
     def end_cycle(self, cycle_id: int, *, failed: str = "") -> None:
         """Close the cycle; with a reason in `failed` it is taken up again next time."""
@@ -124,18 +131,18 @@ class Memory:
         """Record what the board said in a cycle, in its order."""
         with self.database.write() as db:
             for position, record in enumerate(records):
-                db.execute(insert(TABLES[type(record)]).values(board_row(cycle_id, position, record)))
+                db.execute(said(cycle_id, position, record))
 
-    def kept(self, cycle_id: int, kind: type[R]) -> tuple[R, ...]:
-        """What the board said in a cycle, of one kind, in its order."""
+    def kept(self, cycle_id: int, kind: type[R], meeting: int | None = None) -> tuple[R, ...]:
+        """What the board said in a cycle's meeting, by default its latest, of one kind, in its order."""
         table = TABLES[kind]
-        query = select(table.c.body).where(table.c.cycle_id == cycle_id).order_by(table.c.position)
+        query = select(table.c.body).where(of_meeting(table, cycle_id, meeting)).order_by(table.c.position)
         with self.database.read() as db:
             return tuple(kind.model_validate(body) for body in db.scalars(query))
 
-    def kept_by_cycle(self, study_id: str, kind: type[R]) -> dict[int, tuple[R, ...]]:
-        """Number of the cycle → what `kept` gives, of every cycle of the study; fast at any number."""
-        return self._archive.kept_by_cycle(study_id, kind)
+    def kept_by_meeting(self, study_id: str, kind: type[R]) -> dict[tuple[int, int], tuple[R, ...]]:
+        """Numbers of cycle and meeting → what was said in it, of the whole study; fast at any number."""
+        return self._archive.kept_by_meeting(study_id, kind)
 
     def said_of(self, experiment_ids: Collection[str], kind: type[R]) -> dict[str, R]:
         """Experiment id → the proposal that it was approved as, or the decision."""
@@ -157,10 +164,10 @@ class Memory:
         """
         with self.database.write() as db:
             for position, decision in enumerate(decisions):
-                db.execute(insert(t.decisions).values(board_row(cycle.id, position, decision)))
+                db.execute(said(cycle.id, position, decision))
                 for place, vote in enumerate(decision.votes):
-                    row = board_row(cycle.id, place, vote) | {"proposal_id": decision.proposal_id}
-                    db.execute(insert(t.votes).values(row))
+                    on = {"proposal_id": decision.proposal_id}
+                    db.execute(said(cycle.id, place, vote).values(on))
                 if decision.selected and not waiting:
                     approve(db, cycle, proposals[decision.proposal_id])
 
@@ -176,20 +183,22 @@ class Memory:
         return self._experiments((t.experiments.c.study_id == study_id) & chosen)
 
     def pending(self, study_id: str) -> tuple[Experiment, ...]:
-        """Those without an outcome, in order of approval: approved, running or stopped."""
-        going = t.experiments.c.status.in_(("approved", "running", "stopped"))
+        """Those approved, running or stopped, in order of approval; none that is planned ahead."""
+        going = t.experiments.c.status.not_in(ENDED) & NOT_AHEAD
         return self._experiments((t.experiments.c.study_id == study_id) & going)
 
     def agenda(self, cycle: Cycle) -> tuple[Experiment, ...]:
-        """Those that the cycle approved or finds without a verdict, but for failures of other cycles."""
-        left = t.verdicts.c.experiment_id.is_(None) & (t.experiments.c.status != "failed")
+        """Those that the cycle approved or finds without a verdict, but for what failed or was withdrawn in
+        other cycles, or is planned ahead for one."""
+        over = t.experiments.c.status.in_(("failed", "withdrawn"))
+        left = t.verdicts.c.experiment_id.is_(None) & ~over & NOT_AHEAD
         mine = t.experiments.c.cycle_id == cycle.id
         return self._experiments((t.experiments.c.study_id == cycle.study_id) & (mine | left))
 
     def unjudged(self, study_id: str) -> tuple[Experiment, ...]:
-        """Those that have finished and have no verdict, in order of approval."""
+        """Those that have finished and have no verdict, in order of approval; none planned ahead."""
         finished = (t.experiments.c.study_id == study_id) & (t.experiments.c.status == "finished")
-        return self._experiments(finished & t.verdicts.c.experiment_id.is_(None))
+        return self._experiments(finished & t.verdicts.c.experiment_id.is_(None) & NOT_AHEAD)
 
     def _experiments(self, condition: ColumnElement[bool]) -> tuple[Experiment, ...]:
         with self.database.read() as db:

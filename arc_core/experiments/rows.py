@@ -3,7 +3,20 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Row,
+    ScalarSelect,
+    Select,
+    Table,
+    and_,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from arc_core.experiments import tables as t
 from arc_core.experiments.board import (
@@ -37,7 +50,19 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def meeting_of(cycle_id: int) -> ScalarSelect[int]:
+    """The cycle's latest meeting, which is the one that counts."""
+    return select(t.cycles.c.meeting).where(t.cycles.c.id == cycle_id).scalar_subquery()
+
+
+def of_meeting(table: Table, cycle_id: int, meeting: int | None = None) -> ColumnElement[bool]:
+    """What `table` has of a meeting of the cycle; None: the latest."""
+    number = meeting_of(cycle_id) if meeting is None else meeting
+    return (table.c.cycle_id == cycle_id) & (table.c.meeting == number)
+
+
 def board_row(cycle_id: int, position: int, record: Record) -> dict[str, Any]:
+    """A row of the cycle's first meeting."""
     body = record.model_dump(mode="json")
     keys: dict[str, Any] = {
         column.name: body[column.name] for column in TABLES[type(record)].primary_key if column.name in body
@@ -45,6 +70,12 @@ def board_row(cycle_id: int, position: int, record: Record) -> dict[str, Any]:
     if isinstance(record, Proposal):
         keys["proposal_id"] = record.id
     return {"cycle_id": cycle_id, "position": position, "body": body} | keys
+
+
+def said(cycle_id: int, position: int, record: Record) -> Insert:
+    """The record put down as said in the cycle's latest meeting."""
+    row = board_row(cycle_id, position, record) | {"meeting": meeting_of(cycle_id)}
+    return insert(TABLES[type(record)]).values(row)
 
 
 def result_row(experiment_id: str, result: Result) -> dict[str, Any]:
@@ -57,6 +88,15 @@ def result_of(row: Row[Any]) -> Result:
     return Result.model_validate(row.body | {"curve": row.curve, "files": row.files})
 
 
+def cycle_of(row: Row[Any]) -> Cycle:
+    return Cycle.model_validate({name: row._mapping[name] for name in Cycle.model_fields})
+
+
+def add_cycle(db: Connection, study_id: str, number: int, status: str) -> Cycle:
+    row = {"study_id": study_id, "number": number, "status": status, "reason": "", "started": now()}
+    return cycle_of(db.execute(insert(t.cycles).values(row).returning(t.cycles)).one())
+
+
 def approve(db: Connection, cycle: Cycle, proposal: Proposal) -> None:
     of_study = t.experiments.c.study_id == cycle.study_id
     highest = db.scalar(select(func.max(t.experiments.c.number)).where(of_study)) or 0
@@ -65,6 +105,7 @@ def approve(db: Connection, cycle: Cycle, proposal: Proposal) -> None:
         "number": highest + 1,
         "study_id": cycle.study_id,
         "cycle_id": cycle.id,
+        "meeting": meeting_of(cycle.id),
         "proposal_id": proposal.id,
         "spec_id": proposal.spec.id,
         "spec": proposal.spec.model_dump(mode="json"),
@@ -94,10 +135,8 @@ def experiments_where(condition: ColumnElement[bool]) -> Select[Any]:
 
 def said_of(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
     """Experiment id and the body of what `table`, of proposals or decisions, says of it."""
-    # A proposal that was not selected may be made again, under the same id, in a later cycle.
-    same = (table.c.cycle_id == t.experiments.c.cycle_id) & (
-        table.c.proposal_id == t.experiments.c.proposal_id
-    )
+    # A proposal that was not selected may be made again, under the same id, in a later meeting.
+    same = and_(*(table.c[name] == t.experiments.c[name] for name in ("cycle_id", "meeting", "proposal_id")))
     joined = t.experiments.join(table, same)
     return select(t.experiments.c.id, table.c.body).select_from(joined).where(condition)
 

@@ -22,14 +22,16 @@ class Study(Record):
 
 
 class Cycle(Record):
-    """One pass of the board. An unfinished one is taken up again where it stopped."""
+    """One pass of the board. An unfinished one is taken up again where it stopped; one that is `planned` has
+    had its meeting while the one before it trains. `meeting` counts those that it had before the latest."""
 
     id: int
     study_id: str
     number: int
-    status: Literal["open", "finished", "failed"]
+    status: Literal["planned", "open", "finished", "failed"]
     started: datetime | None = None
     ended: datetime | None = None
+    meeting: int = 0
 
 
 class Experiment(Record):

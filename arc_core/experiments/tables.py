@@ -38,7 +38,7 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """That of the newest step in `migrations`."""
 
 metadata = MetaData()
@@ -68,6 +68,7 @@ cycles = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("started", Utc(), nullable=False),
     Column("ended", Utc()),
+    Column("meeting", Integer, nullable=False, server_default="0"),
     UniqueConstraint("study_id", "number"),
 )
 
@@ -94,7 +95,7 @@ turns = Table(
 )
 
 
-def _of_cycle(name: str, *keys: Column[str]) -> Table:
+def _of_cycle(name: str, *keys: Column[Any]) -> Table:
     """A table of records that belong to a cycle, in the order they were made."""
     return Table(
         name,
@@ -106,17 +107,22 @@ def _of_cycle(name: str, *keys: Column[str]) -> Table:
     )
 
 
+def _meeting() -> Column[int]:
+    return Column("meeting", Integer, primary_key=True, autoincrement=False, server_default="0")
+
+
 def _key(name: str) -> Column[str]:
     return Column(name, String(60), primary_key=True)
 
 
-recollections = _of_cycle("recollections")
-directives = _of_cycle("directives")
-proposals = _of_cycle("proposals", _key("proposal_id"))
-reviews = _of_cycle("reviews", _key("proposal_id"), _key("reviewer"))
-votes = _of_cycle("votes", _key("proposal_id"), _key("role"))
-decisions = _of_cycle("decisions", _key("proposal_id"))
-approvals = _of_cycle("approvals", _key("stage"))
+# What was said in each meeting of a cycle: where what it planned ahead did not hold, the board meets again.
+recollections = _of_cycle("recollections", _meeting())
+directives = _of_cycle("directives", _meeting())
+proposals = _of_cycle("proposals", _meeting(), _key("proposal_id"))
+reviews = _of_cycle("reviews", _meeting(), _key("proposal_id"), _key("reviewer"))
+votes = _of_cycle("votes", _meeting(), _key("proposal_id"), _key("role"))
+decisions = _of_cycle("decisions", _meeting(), _key("proposal_id"))
+approvals = _of_cycle("approvals", _meeting(), _key("stage"))
 
 calls = Table(
     "calls",
@@ -158,6 +164,7 @@ experiments = Table(
     Column("number", Integer, nullable=False),
     Column("study_id", ForeignKey("studies.id"), nullable=False),
     Column("cycle_id", ForeignKey("cycles.id"), nullable=False),
+    Column("meeting", Integer, nullable=False, server_default="0"),
     Column("proposal_id", String(60), nullable=False),
     Column("spec_id", String(40), nullable=False),
     Column("spec", JSON, nullable=False),

@@ -150,7 +150,7 @@ def _remembered(memory: Memory, study: Study, known: Sequence[Lesson]) -> list[L
     """The latest lessons of models that are not among the `known`, the newest first."""
     told = {lesson.text for lesson in known}
     found: dict[str, Lesson] = {}
-    for recollections in reversed(memory.kept_by_cycle(study.id, Recollection).values()):
+    for recollections in reversed(memory.kept_by_meeting(study.id, Recollection).values()):
         for each in recollections:
             found |= {new.text: new for new in each.lessons if new.text not in told | found.keys()}
     return list(found.values())[:REMEMBERED]

@@ -44,14 +44,15 @@ def tracks_of(memory: Memory, study: Study) -> tuple[Track, ...]:
     outcomes = {(each.outcome.cycle, each.proposal_id): each.outcome for each in memory.experiments(study.id)}
     verdicts = {verdict.experiment_id: verdict for verdict in memory.verdicts(study.id)}
     tracks = []
-    all_proposals = memory.kept_by_cycle(study.id, Proposal)
-    all_reviews = memory.kept_by_cycle(study.id, Review)
-    for cycle, decisions in memory.kept_by_cycle(study.id, Decision).items():
-        proposals = {proposal.id: proposal for proposal in all_proposals[cycle]}
-        reviews = all_reviews.get(cycle, ())
+    all_proposals = memory.kept_by_meeting(study.id, Proposal)
+    all_reviews = memory.kept_by_meeting(study.id, Review)
+    for meeting, decisions in memory.kept_by_meeting(study.id, Decision).items():
+        cycle, _ = meeting
+        proposals = {proposal.id: proposal for proposal in all_proposals[meeting]}
+        reviews = all_reviews.get(meeting, ())
         for decision in decisions:
             proposal_id = decision.proposal_id
-            outcome = outcomes.get((cycle, proposal_id))
+            outcome = outcomes.get((cycle, proposal_id)) if decision.selected else None
             tracks.append(
                 Track(
                     cycle=cycle,

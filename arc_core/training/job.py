@@ -61,7 +61,7 @@ def run_experiment(
             over=over,
             stop=stop,
         ) as turn:
-            if turn is not None:
+            if turn is not None and may_train():  # it may have been withdrawn while it stood in line
                 _train(memory, experiment, turn, settings, launch, on_event, deadline, start)
     except SpecError as error:
         memory.keep_failure(experiment_id, str(error))

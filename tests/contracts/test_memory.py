@@ -289,4 +289,4 @@ def test_what_a_person_bars_does_not_run(memory: Memory) -> None:
     cycle = memory.begin_cycle(STUDY.id)
     memory.approvals.keep(cycle, answer("experiments"), [], {}, barred={left: "rejected by Ann"})
     outcome = memory.experiment(left).outcome
-    assert (outcome.status, outcome.reason) == ("failed", "rejected by Ann")
+    assert (outcome.status, outcome.reason) == ("withdrawn", "rejected by Ann")

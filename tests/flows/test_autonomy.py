@@ -247,7 +247,7 @@ def test_what_was_stopped_before_anybody_was_asked_needs_a_yes_too(ask, server):
     assert again.answer(page, name="Ann", p1_decision="reject") == "ACCEPT"
     again.end()
     (left,) = cycle.memory.experiments(cycle.study)
-    assert (left.outcome.status, left.outcome.reason) == ("failed", "rejected by Ann")
+    assert (left.outcome.status, left.outcome.reason) == ("withdrawn", "rejected by Ann")
 
 
 def test_a_question_whose_answer_got_lost_is_asked_all_the_same(tmp_path, server):

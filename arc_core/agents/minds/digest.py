@@ -49,6 +49,7 @@ def past(history: History, metric: str, parent: ExperimentSpec) -> tuple[Section
     return (
         ("Best values", [f"{name} {_estimate(found)}" for name, found in history.best.items()]),
         ("Trend", _trend(history, metric)),
+        ("Pending: approved, results still missing", _pending(history)),
         ("Lessons", [_text(lesson.text) for lesson in history.lessons]),
         ("Alarms", [_text(alarm.text) for alarm in history.alarms]),
         ("Recent experiments, newest first; only how each differs from the parent", recent),
@@ -148,7 +149,7 @@ def _experiment(outcome: Outcome, parent: Mapping[str, Value]) -> str:
     )
     found = outcome.result.metrics if outcome.result is not None else {}
     measured = ", ".join(f"{name} {_estimate(estimate)}" for name, estimate in found.items())
-    ended = measured or outcome.status
+    ended = measured or (outcome.status if outcome.has_ended else "pending, no result yet")
     if outcome.status == "failed":
         ended = f"failed, {failure_in_words(outcome.reason)}"
     return f"{outcome.experiment_id}, cycle {outcome.cycle}: {ended}; {steps}"
@@ -167,6 +168,10 @@ def _trend(history: History, metric: str) -> list[str]:
         f"cycles without improvement {trends.cycles_without_improvement}, "
         f"regressions in a row {trends.consecutive_regressions}",
     ]
+
+
+def _pending(history: History) -> list[str]:
+    return [", ".join(history.pending)] if history.pending else []
 
 
 def _estimate(found: Estimate) -> str:

@@ -3,10 +3,11 @@
 import pytest
 
 from arc_core.agents import critic, critic_secondary, executor, supervisor
-from arc_core.agents.briefs import CheckBrief, ReviewBrief, RuleBrief
+from arc_core.agents.briefs import CheckBrief, News, ReviewBrief, RuleBrief
 from arc_core.experiments.board import Compiled, Proposal, Review
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.metric import Estimate
+from arc_core.experiments.spec import Value
 from tests.arc_core.agents.study import BASELINE, LOSSES, SPACE, UNKNOWN, brief, outcome, surface
 
 
@@ -164,13 +165,19 @@ def test_the_supervisor_says_when_it_overrides_agreeing_critics() -> None:
     assert not rule(proposal({"image_size_px": 128}), both).overrides_consensus
 
 
-def check(seconds_available: float | None = 600, **compiled: object):
+def check(
+    seconds_available: float | None = 600,
+    made: Proposal = proposal({}),  # noqa: B008  # frozen
+    news: News | None = None,
+    **compiled: object,
+):
     plan = {"proposal_id": "prop-1", "parameters": 400_000, "memory_mib": 800, "seconds": 60, **compiled}
     asked = CheckBrief(
-        proposals=(proposal({}),),
+        proposals=(made,),
         compiled=(Compiled(**plan),),
         memory_limit_mib=5120,
         seconds_available=seconds_available,
+        news=news,
     )
     return executor.MIND.answer(asked).checks[0]
 
@@ -199,3 +206,31 @@ def test_the_executor_stops_what_does_not(compiled: dict[str, object], word: str
 
 def test_without_a_time_limit_any_duration_runs() -> None:
     assert check(seconds_available=None, seconds=1e6).runs
+
+
+LEADS = "exp-000"
+
+
+@pytest.mark.parametrize(
+    ("changes", "parent_id", "news", "fault"),
+    [
+        ({"image_size_px": 128}, LEADS, {}, ""),
+        ({"image_size_px": 128}, None, {}, "changes the baseline, which exp-000 has replaced"),
+        ({"image_size_px": 128}, None, {"baseline_leads": True}, ""),
+        ({"image_size_px": 128}, "exp-001", {"baseline_leads": True}, "changes exp-001"),
+        ({}, None, {}, ""),  # the baseline itself changes nobody
+        ({"image_size_px": 128}, LEADS, {"tried": True}, "was tried meanwhile"),
+    ],
+)
+def test_the_executor_holds_what_was_approved_against_the_news(
+    changes: dict[str, Value], parent_id: str | None, news: dict[str, bool], fault: str
+) -> None:
+    made = proposal(changes, parent_id=parent_id)
+    now = News(
+        parent_id=LEADS,
+        baseline_leads=news.get("baseline_leads", False),
+        tried=frozenset({made.spec.id} if news.get("tried") else ()),
+    )
+    found = check(made=made, news=now)
+    assert found.runs == (not fault)
+    assert fault in found.reasons[0]

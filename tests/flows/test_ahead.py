@@ -1,0 +1,94 @@
+"""The next cycle is planned while one trains, begins in free places, and is held against the news."""
+
+from itertools import pairwise
+
+import pytest
+
+from arc_core.experiments.board import Directive, Proposal
+from tests.command import memory_in, run_cycle
+
+STUDY = (
+    "data.synthetic.cases=36",
+    "data.synthetic.image_size_px=64",
+    "data.folds=2",
+    "spec.image_size_px=64",
+    "spec.epochs=3",
+)
+CYCLES, EXPERIMENTS = 3, 6
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, prefect_server):
+    """Three cycles with one place. The first shows what the plan did not know: more epochs are better."""
+    home = tmp_path_factory.mktemp("ahead") / "home"
+    ran = run_cycle(
+        home,
+        *STUDY,
+        f"--max-cycles={CYCLES}",
+        f"board.experiments_per_cycle={EXPERIMENTS}",
+        PREFECT_API_URL=prefect_server,
+        ARC_MAX_CONCURRENT_JOBS="1",
+    )
+    assert ran.code == 0, ran.err
+    return ran
+
+
+def trained(ran, number):
+    experiments = ran.memory.experiments(ran.study)
+    return [e for e in experiments if e.outcome.cycle == number and e.outcome.status != "withdrawn"]
+
+
+def test_the_next_begins_before_the_cycle_is_over(ran):
+    cycles = ran.memory.cycles(ran.study)
+    assert [(c.number, c.status) for c in cycles] == [(n, "finished") for n in range(1, CYCLES + 1)]
+    leases = {lease.request.experiment_id: lease for lease in ran.memory.leases.of_study(ran.study)}
+    for before, after in pairwise(cycles):
+        first = min(leases[e.id].granted for e in trained(ran, after.number))
+        assert first < before.ended < after.started
+    assert all(e.outcome.status == "finished" for n in range(1, CYCLES + 1) for e in trained(ran, n))
+
+
+def test_what_was_planned_on_another_champion_is_withdrawn_and_its_place_planned_anew(ran):
+    memory, study = ran.memory, ran.study
+    withdrawn = [e for e in memory.experiments(study) if e.outcome.status == "withdrawn"]
+    assert withdrawn
+    for each in withdrawn:
+        proposal = memory.said_of([each.id], Proposal)[each.id]
+        assert each.started is None
+        assert f"changes {proposal.parent_id or 'the baseline'}, which exp-" in each.outcome.reason
+        assert f"{each.id} of cycle {each.outcome.cycle}, planned ahead, is withdrawn: it changes" in ran.err
+        assert f"#{each.number} withdrawn: " in ran.out
+    again = {e.outcome.cycle for e in withdrawn}
+    for number in again:
+        assert memory.cycles(study)[number - 1].meeting == 1
+        meetings = [key for key in memory.kept_by_meeting(study, Directive) if key[0] == number]
+        assert meetings == [(number, 0), (number, 1)]
+    assert [len(trained(ran, n)) for n in range(1, CYCLES + 1)] == [EXPERIMENTS] * CYCLES, (
+        "every place is used"
+    )
+
+
+def test_what_a_second_meeting_proposes_changes_the_champion_of_that_time(ran):
+    memory, study = ran.memory, ran.study
+    for (number, meeting), proposals in memory.kept_by_meeting(study, Proposal).items():
+        if meeting == 1:
+            champions = {
+                verdict.experiment_id
+                for verdict in memory.verdicts(study)
+                if verdict.outcome in ("baseline", "promote")
+                and memory.experiment(verdict.experiment_id).outcome.cycle < number
+            }
+            assert {p.parent_id for p in proposals if p.changes} <= champions
+
+
+def test_without_it_each_cycle_waits_for_the_one_before(tmp_path, prefect_server):
+    options = (*STUDY, "--max-cycles=2", "loop.ahead=false", "board.experiments_per_cycle=1")
+    ran = run_cycle(tmp_path / "home", *options, PREFECT_API_URL=prefect_server)
+    assert ran.code == 0, ran.err
+    memory = memory_in(ran.home)
+    first, second = memory.cycles(ran.study)
+    assert first.ended < min(lease.asked for lease in memory.leases.of_cycle(second.id))
+
+
+def test_the_last_cycle_plans_none(ran):
+    assert len(ran.memory.cycles(ran.study)) == CYCLES
