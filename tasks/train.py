@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import inf
 from textwrap import shorten
 from typing import Any, cast
@@ -22,6 +23,7 @@ from arc_core.experiments.board import Proposal
 from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.study import Experiment
 from arc_core.logs import about
+from arc_core.report.summary import printable
 from arc_core.settings import get_settings
 from arc_core.training.child import start_cold
 from arc_core.training.job import run_experiment
@@ -29,7 +31,7 @@ from arc_core.training.launch import LaunchConfig
 from arc_core.training.warm import warm_start
 from tasks.context import Context
 from tasks.policy import arc_task
-from tasks.progress import Progress
+from tasks.shown import Shown
 
 log = logging.getLogger(__name__)
 _stop = threading.Event()
@@ -45,7 +47,8 @@ def train(context: Context, experiment_id: str, deadline: float | None) -> Prefe
     """Start one experiment where the launch config says; the future holds it with its outcome."""
     if context.config.launch.dispatcher == "pool":
         return train_in_pool.submit(context, experiment_id, deadline)
-    return train_here.submit(experiment_id, context.config.launch, deadline)
+    named = train_here.with_options(task_run_name=partial(name_of, experiment_id, context.memory))
+    return named.submit(experiment_id, context.config.launch, deadline)
 
 
 def warm_up(context: Context) -> None:
@@ -65,14 +68,15 @@ def train_here(
     With the process `owner` ends what forks it; None: with this one.
     """
     settings = get_settings()
-    with about(experiment_id=experiment_id), Progress(experiment_id) as progress:
+    memory = open_memory(settings.store_url)
+    with about(experiment_id=experiment_id), Shown(memory, experiment_id) as shown:
         log.info("%s waits for its turn", experiment_id)
         experiment = run_experiment(
-            open_memory(settings.store_url),
+            memory,
             experiment_id,
             settings=settings,
             launch=launch,
-            on_event=progress.on_event,
+            on_event=shown.on_event,
             deadline=deadline,
             stop=_stop,
             start=warm_start(settings, owner or os.getpid()) or start_cold,
@@ -123,9 +127,10 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
     return memory.experiment(experiment_id)
 
 
-def name_of(experiment: Experiment, memory: Memory) -> str:
+def name_of(experiment_id: str, memory: Memory) -> str:
     """What the Prefect UI calls its run: the id, and what is hoped for."""
-    hypothesis = memory.said_of([experiment.id], Proposal)[experiment.id].hypothesis
+    experiment = memory.experiment(experiment_id)
+    hypothesis = printable(memory.said_of([experiment.id], Proposal)[experiment.id].hypothesis)
     return f"#{experiment.number} {experiment.id}: {shorten(hypothesis, NAME_CHARACTERS)}"
 
 
@@ -135,7 +140,7 @@ def _started(experiment: Experiment, memory: Memory, launch: LaunchConfig, deadl
         run = run_deployment(
             "train/gpu",
             parameters={"experiment_id": experiment.id, "launch": launch.model_dump(), "deadline": deadline},
-            flow_run_name=name_of(experiment, memory),
+            flow_run_name=name_of(experiment.id, memory),
             timeout=0,
         )
     except ObjectNotFound:

@@ -1,1 +1,0 @@
-"""Tests that need the machine to themselves: `make endurance`."""
