@@ -26,7 +26,8 @@ DRISHTI = ROOT.parent / "shared" / "data" / "drishti-gs1-train"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow first, so that two processes end together."""
-    items.sort(key=lambda item: ("up" not in item.fixturenames, "one_cycle" not in item.fixturenames))
+    servers = {"up", "site"}
+    items.sort(key=lambda each: (not servers & {*each.fixturenames}, "one_cycle" not in each.fixturenames))
 
 
 @pytest.fixture(scope="session")

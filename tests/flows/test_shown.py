@@ -114,6 +114,7 @@ def test_simulated_data_are_marked_in_every_artifact(artifacts):
 def hostile(up, memory, tmp_path_factory) -> dict[str, str]:
     """Key → Markdown of the cycle, had a model written hostile texts."""
     home = tmp_path_factory.mktemp("hostile")
+    (home / "runs").symlink_to(up.home / "runs")
     other = Memory(f"sqlite:///{home / 'arc.db'}")
     memory.copy_to(other)
     with other.database.write() as db:
