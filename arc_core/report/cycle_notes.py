@@ -118,7 +118,7 @@ def _directive(directive: Directive) -> str:
     notes = plain(directive.notes.rstrip("."))
     return (
         f"The director{mind_in_words(directive.mind)} wants to **{directive.mode}**: "
-        f"{plain(directive.objective.rstrip('.'))}." + (f" {notes}." if notes else "")
+        f"{plain(directive.objective.rstrip('.'))}." + (f" Its reason: {notes}." if notes else "")
     )
 
 
@@ -128,9 +128,10 @@ def _section(title: str, lines: Sequence[str]) -> str:
 
 def _planned(experiment: Experiment, proposal: Proposal, decision: Decision) -> str:
     check = decision.feasibility
+    changes = plain(changes_in_words(proposal)) if proposal.changes else "changes nothing: the baseline"
     return (
         f"**\\#{experiment.number} {plain(experiment.id)}**: {plain(proposal.hypothesis)}\n"
-        f"  - {plain(changes_in_words(proposal))}; by {plain(proposal.proposer.replace('_', ' '))}"
+        f"  - {changes}; by {plain(proposal.proposer.replace('_', ' '))}"
         f"{mind_in_words(proposal.mind)}, about {time_in_words(check.seconds)}, "
         f"{check.memory_mib:,.0f} MiB\n"
         f"  - why: {plain(decision.reason)}"
