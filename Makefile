@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP_VERSION := 26.3
 BENCHMARKS := $(filter-out __init__ asleep board_store noticing report_store reporting study,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: help cycle test check bench backup faults deploy up costs lock format
+.PHONY: help cycle test endurance check bench backup faults deploy up costs lock format
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,6 +15,9 @@ cycle: .venv/installed  ## one research cycle with the defaults (simulated image
 
 test: .venv/installed  ## all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+endurance: .venv/installed  ## the tests that need the machine to themselves (minutes)
+	$(BIN)/python -m pytest tests/endurance
 
 check: .venv/installed  ## formatting, lint, types, import contracts, the lock
 	$(BIN)/ruff format --check .

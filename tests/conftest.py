@@ -26,8 +26,7 @@ DRISHTI = ROOT.parent / "shared" / "data" / "drishti-gs1-train"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow first, so that two processes end together."""
-    servers = {"up", "site"}
-    items.sort(key=lambda each: (not servers & {*each.fixturenames}, "one_cycle" not in each.fixturenames))
+    items.sort(key=lambda item: ("up" not in item.fixturenames, "one_cycle" not in item.fixturenames))
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,6 @@ def site(tmp_path) -> Iterator[Site]:
         "PREFECT_API_URL": f"{url}/api",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "ARC_RUN_SILENCE_S": "45",  # half a beat more than one
         "PYTHONPATH": python_path(tmp_path, seconds=3600),
     }
     env = environment(home, **settings) | {"PATH": f"{PREFECT.parent}:{os.environ['PATH']}"}

@@ -1,0 +1,1 @@
+"""Tests that need the machine to themselves: `make endurance`."""
