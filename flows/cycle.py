@@ -19,6 +19,7 @@ from arc_core.settings import get_settings
 from flows.monitor import monitor
 from tasks.ahead import begin_ahead, convened, next_cycle, recheck
 from tasks.approval import approve_directive, approve_experiments, cleared
+from tasks.artifact import show_plan
 from tasks.board import agenda, decide, direct, left_over, propose, review
 from tasks.context import Context
 from tasks.cycle import close_cycle, closed_with_it, open_cycle
@@ -122,6 +123,7 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
         early = () if context.asks_before_training else cleared(context)
         trainings = [train(context, each, deadline) for each in early]  # they need nothing of the meeting
         history = meet(context, taken, deadline)
+        show_plan(context)
         experiments = tuple(dict.fromkeys((*left, *agenda(context))))
         trainings += [train(context, each, deadline) for each in cleared(context) if each not in early]
         ahead = look_ahead(context, loop, deadline)

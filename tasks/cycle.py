@@ -12,6 +12,7 @@ from arc_core.experiments.memory import open_memory
 from arc_core.logs import about
 from arc_core.settings import get_settings
 from arc_core.training.feasibility import check_launch
+from tasks.artifact import show_opening
 from tasks.context import Context, parent_in
 from tasks.policy import arc_task
 from tasks.progress import announce
@@ -50,6 +51,7 @@ def open_cycle(
     if context.counsel is not None:
         context.counsel.warm_up()
     _tell(context, "is open")
+    show_opening(context)
     return context
 
 

@@ -2,9 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
-from uuid import UUID
 
-from prefect.deployments import run_deployment
 from prefect.runtime import deployment
 
 from arc_core.config import ArcConfig
@@ -16,6 +14,7 @@ from arc_core.report.summary import printable, summarise
 from arc_core.settings import get_settings
 from tasks.context import Context
 from tasks.policy import arc_task
+from tasks.successor import lay_out_spare, start_at, take_spares_away
 
 LATE_S = 1.0  # so that a run that was laid out for the end of a wait does not come before it
 
@@ -32,6 +31,7 @@ def as_asked(request: LoopRequest) -> LoopRequest:
 @arc_task(name="loop")
 def take_turn(config: ArcConfig, request: LoopRequest, *, go_on: bool) -> tuple[Loop, Course]:
     """The loop, and whether a cycle may begin in it: a new one, or with `go_on` the one there is."""
+    take_spares_away()
     loops = _memory().loops
     loop = loops.latest() if go_on else None
     if loop is None:
@@ -84,6 +84,8 @@ def end_turn(context: Context, loop: Loop, turn: Turn, course: Course) -> None:
     context.memory.loops.keep(loop, turn, context.cycle, course)
     if course.until is not None:
         _again(course.until)
+    if course.goes == "on":
+        lay_out_spare()
 
 
 def is_mistake(error: Exception) -> bool:
@@ -121,15 +123,7 @@ def wait_for(until: datetime) -> None:
 def _again(until: datetime) -> None:
     if deployment.id is None:
         return
-    at = until + timedelta(seconds=LATE_S)
-    run_deployment(
-        UUID(str(deployment.id)),
-        parameters={"go_on": True},
-        scheduled_time=at,
-        timeout=0,
-        as_subflow=False,
-        idempotency_key=f"loop waits until {until.isoformat()}",
-    )
+    start_at(until + timedelta(seconds=LATE_S), f"loop waits until {until.isoformat()}")
 
 
 def _memory() -> Memory:

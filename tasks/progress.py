@@ -1,16 +1,15 @@
 """How far an experiment is: told to the Prefect UI, and to whoever listens in this process."""
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, cast
 from uuid import UUID
 
-import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from arc_core.report.note import mark
 from arc_core.training.process import Event
+from tasks.unimportant import unimportant
 
 Listener = Callable[[str, float | None, str], None]
 listeners: list[Listener] = []
@@ -39,15 +38,15 @@ STEP_PERCENT = 5.0  # each update of the artifact is a request to the server
 class Progress:
     """One experiment's progress, from its worker's events."""
 
-    def __init__(self, experiment_id: str) -> None:
-        self._id = experiment_id
-        self._percent = self._told = 0.0
+    def __init__(self, experiment_id: str, *, simulated: bool) -> None:
+        self._id, self._mark = experiment_id, mark(simulated)
+        self.percent = self._told = 0.0
 
     def __enter__(self) -> Self:
         self._artifact: UUID | None = None
-        with _unimportant():
+        with unimportant():
             made = create_progress_artifact(
-                progress=0.0, key=f"{self._id}-progress", description=f"Training of {self._id}"
+                progress=0.0, key=f"{self._id}-progress", description=f"{self._mark}Training of {self._id}"
             )
             self._artifact = cast(UUID, made)  # a coroutine in async code only
         tell(self._id, 0.0, "waiting for its turn")
@@ -63,26 +62,17 @@ class Progress:
         """Take one line of the worker's protocol."""
         if event["event"] == "started":
             self._folds = event["folds"]
-            tell(self._id, self._percent, "starting")
+            tell(self._id, self.percent, "starting")
         if event["event"] == "epoch":
             fold, folds, epoch, epochs = event["fold"], self._folds, event["epoch"], event["epochs"]
-            self._percent = 100 * (fold * epochs + epoch) / (folds * epochs)
+            self.percent = 100 * (fold * epochs + epoch) / (folds * epochs)
             words = f"fold {fold + 1}/{folds} · epoch {epoch}/{epochs} · loss {event['train_loss']:.3f}"
-            tell(self._id, self._percent, words)
-            if self._percent - self._told >= STEP_PERCENT:
+            tell(self._id, self.percent, words)
+            if self.percent - self._told >= STEP_PERCENT:
                 self._show()
 
     def _show(self) -> None:
-        if self._artifact is not None and self._told < self._percent:
-            self._told = self._percent
-            with _unimportant():
-                update_progress_artifact(self._artifact, self._percent)
-
-
-@contextmanager
-def _unimportant() -> Iterator[None]:
-    """A bar that the server would not take is no reason to end a training."""
-    try:
-        yield
-    except httpx.HTTPError as error:
-        logging.getLogger(__name__).warning("progress is not shown: %s", error)
+        if self._artifact is not None and self._told < self.percent:
+            self._told = self.percent
+            with unimportant():
+                update_progress_artifact(self._artifact, self.percent)

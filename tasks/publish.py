@@ -8,9 +8,11 @@ from arc_core.experiments.board import History
 from arc_core.experiments.loop import Course
 from arc_core.experiments.metric import METRICS
 from arc_core.report.cycle import write_report
+from arc_core.report.note import mark
 from arc_core.report.study import write_study_report
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
+from tasks.artifact import show_champion, show_costs
 from tasks.board import forbidden_ranges
 from tasks.context import Context
 from tasks.policy import arc_task
@@ -30,14 +32,20 @@ def publish(context: Context, history: History, trained: tuple[str, ...], loop: 
         context.memory, study, context.cycle, trained, history.lessons, home, loop=loop, **told
     )
     write_study_report(context.memory, study, home, report.standing, lessons=history.lessons, **told)
-    create_markdown_artifact(report.markdown, key="arc-report", description=f"Cycle {context.cycle.number}")
+    marked = mark(study.simulated)
+    if (champion := report.summary.champion) is not None and champion.experiment_id in trained:
+        show_champion(context)  # a new one
+    show_costs(context)
+    create_markdown_artifact(
+        report.markdown, key="arc-report", description=f"{marked}Cycle {context.cycle.number}"
+    )
     create_table_artifact(
-        _table(report.summary), key="arc-experiments", description="This cycle's experiments"
+        _table(report.summary), key="arc-experiments", description=f"{marked}This cycle's experiments"
     )
     create_table_artifact(
         [card.cells for card in report.standing.scorecards],
         key="arc-scorecards",
-        description=f"Each role and mind in this study. {report.standing.contest}",
+        description=f"{marked}Each role and mind in this study. {report.standing.contest}",
     )
     return report.summary
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import inf
 from textwrap import shorten
 from typing import Any, cast
@@ -28,6 +29,7 @@ from arc_core.experiments.board import Proposal
 from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.study import Experiment
 from arc_core.logs import about
+from arc_core.report.summary import printable
 from arc_core.settings import get_settings
 from arc_core.training.child import start_cold
 from arc_core.training.job import run_experiment
@@ -37,7 +39,7 @@ from arc_core.training.warm import warm_start
 from tasks import early
 from tasks.context import Context
 from tasks.policy import arc_task
-from tasks.progress import Progress
+from tasks.shown import Shown
 
 log = logging.getLogger(__name__)
 _stop = threading.Event()
@@ -53,7 +55,8 @@ def train(context: Context, experiment_id: str, deadline: float | None) -> Prefe
     """Start one experiment where the launch config says; the future holds it with its outcome."""
     if context.config.launch.dispatcher == "pool":
         return train_in_pool.submit(context, experiment_id, deadline)
-    return train_here.submit(experiment_id, context.config.launch, deadline)
+    named = train_here.with_options(task_run_name=partial(name_of, experiment_id, context.memory))
+    return named.submit(experiment_id, context.config.launch, deadline)
 
 
 def warm_up(context: Context) -> None:
@@ -97,13 +100,14 @@ def train_here(
 
     With the process `owner` ends what forks it; None: with this one.
     """
-    with about(experiment_id=experiment_id), Progress(experiment_id) as progress:
+    memory = open_memory(get_settings().store_url)
+    with about(experiment_id=experiment_id), Shown(memory, experiment_id) as shown:
         begun = early.taken_over(experiment_id)
         if begun is not None:
-            begun.listen(progress.on_event)
+            begun.listen(shown.on_event)
             if (experiment := begun.future.result()).outcome.has_ended:
                 return experiment
-        return _trained(experiment_id, launch, deadline, owner, progress.on_event)
+        return _trained(experiment_id, launch, deadline, owner, shown.on_event)
 
 
 def _trained(
@@ -183,9 +187,10 @@ def _end(run: FlowRun) -> None:
         client.set_flow_run_state(run.id, state, force=True)
 
 
-def name_of(experiment: Experiment, memory: Memory) -> str:
+def name_of(experiment_id: str, memory: Memory) -> str:
     """What the Prefect UI calls its run: the id, and what is hoped for."""
-    hypothesis = memory.said_of([experiment.id], Proposal)[experiment.id].hypothesis
+    experiment = memory.experiment(experiment_id)
+    hypothesis = printable(memory.said_of([experiment.id], Proposal)[experiment.id].hypothesis)
     return f"#{experiment.number} {experiment.id}: {shorten(hypothesis, NAME_CHARACTERS)}"
 
 
@@ -195,7 +200,7 @@ def _started(experiment: Experiment, memory: Memory, launch: LaunchConfig, deadl
         run = run_deployment(
             "train/gpu",
             parameters={"experiment_id": experiment.id, "launch": launch.model_dump(), "deadline": deadline},
-            flow_run_name=name_of(experiment, memory),
+            flow_run_name=name_of(experiment.id, memory),
             tags=[experiment.id],
             timeout=0,
         )

@@ -11,6 +11,8 @@ from markupsafe import Markup
 from arc_core.report.summary import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
+# What Prefect's renderer makes a link of without being asked: addresses of the web and of mail.
+_LINKED = re.compile(r"(:(?=//)|(?<=www)\.|@)", re.IGNORECASE)
 # Between brackets that no backslash takes the meaning from: in text from records they all have one.
 _SHOWN = re.compile(r"(?<=[^\\]\]\()data:image/(?:png|jpeg);base64,[A-Za-z0-9+/=]+(?=\))")
 
@@ -85,7 +87,7 @@ def _cell(value: Any) -> Any:
     """Text from records must not break a table, nor become markup."""
     if not isinstance(value, str) or isinstance(value, Picture):
         return value
-    text = re.sub(r"([\\`*\[\]|])", r"\\\1", printable(value))
+    text = _LINKED.sub(r"\\\1", re.sub(r"([\\`*\[\]|])", r"\\\1", printable(value)))
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 

@@ -89,20 +89,20 @@ def about(item: Item, reviews: Sequence[Review], metric: str) -> str:
     left = "" if item.experiment_id is None else plain(item.experiment_id)
     return _points(
         f"{plain(proposal.hypothesis.rstrip('.'))}.",
-        f"**Changes:** {_changes(proposal.changes, item.parent)}",
+        f"**Changes:** {changed(proposal.changes, item.parent.flat())}",
         f"**Predicted {METRICS[metric].label}:** {plain(predicted)}",
-        f"**Cost:** about {_minutes(check.seconds)}, {check.memory_mib:.0f} MiB of memory",
-        f"**Proposed by** {plain(proposal.proposer)}{_mind(proposal.mind)} to {proposal.category}: "
+        f"**Cost:** about {time_in_words(check.seconds)}, {check.memory_mib:.0f} MiB of memory",
+        f"**Proposed by** {plain(proposal.proposer)}{mind_in_words(proposal.mind)} to {proposal.category}: "
         f"{plain(why)}",
         *(
-            f"**{CRITICS[review.reviewer]} {STANCES[review.decision]}**{_mind(review.mind)}, "
+            f"**{CRITICS[review.reviewer]} {STANCES[review.decision]}**{mind_in_words(review.mind)}, "
             f"risk {review.risk}: "
             f"{plain('; '.join(review.reasons)) or 'no reason given'}"
             for review in reviews
             if review.proposal_id == proposal.id
         ),
         f"**Board:** {plain(decision.reason)}",
-        f"**Supervisor {STANCES[ruling.decision]}**{_mind(ruling.mind)}: "
+        f"**Supervisor {STANCES[ruling.decision]}**{mind_in_words(ruling.mind)}: "
         f"{plain('; '.join(ruling.reasons)) or 'nothing said'}",
         *([f"Left as {left} from a run that asked nobody."] if left else []),
         *([ARMS[decision.arm]] if ARMS[decision.arm] else []),
@@ -114,8 +114,8 @@ def _points(first: str, *points: str) -> str:
     return "\n\n".join([first, *(f"- {point}" for point in points)])
 
 
-def _changes(changes: Mapping[str, Value], parent: ExperimentSpec) -> str:
-    before = parent.flat()
+def changed(changes: Mapping[str, Value], before: Mapping[str, Value]) -> str:
+    """Each change with the value before where that is known, as Markdown."""
     steps = (
         f"{plain(path)} {plain(wording.show(before[path]))} → **{plain(wording.show(value))}**"
         if path in before
@@ -136,7 +136,8 @@ def _axes(axes: Sequence[str]) -> str:
     return ", ".join(map(plain, axes)) or "none"
 
 
-def _mind(mind: str) -> str:
+def mind_in_words(mind: str) -> str:
+    """Which model it was, with a blank before; nothing for the offline mind."""
     return "" if mind == OFFLINE else f" (model {plain(mind)})"
 
 
@@ -144,7 +145,8 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _minutes(seconds: float) -> str:
+def time_in_words(seconds: float) -> str:
+    """`40 s` or `12 min`."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 

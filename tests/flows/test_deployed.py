@@ -57,20 +57,20 @@ def up(tmp_path_factory) -> Iterator[Up]:
     yield from on_a_free_port(tmp_path_factory.mktemp("deployed") / "home")
 
 
-def on_a_free_port(home: Path) -> Iterator[Up]:
+def on_a_free_port(home: Path, **variables: str) -> Iterator[Up]:
     """`make up`, till the caller is done with it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    up = make_up(home, port)
+    up = make_up(home, port, **variables)
     yield up
     if up.process.poll() is None:
         stop(up.process)
 
 
-def make_up(home: Path, port: int) -> Up:
+def make_up(home: Path, port: int, **variables: str) -> Up:
     url, log = f"http://127.0.0.1:{port}", home.parent / "up.log"
-    env = environment(home, ARC_PREFECT_PORT=str(port), PREFECT_API_URL=f"{url}/api")
+    env = environment(home, ARC_PREFECT_PORT=str(port), PREFECT_API_URL=f"{url}/api", **variables)
     with log.open("w") as out:
         process = subprocess.Popen(
             [ROOT / "scripts" / "up"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT, text=True
