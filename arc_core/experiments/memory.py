@@ -18,6 +18,7 @@ from arc_core.experiments.calls import CallLedger
 from arc_core.experiments.database import Database
 from arc_core.experiments.leases import Leases, is_free, need_held
 from arc_core.experiments.loops import Loops
+from arc_core.experiments.overview import Caption, Overview
 from arc_core.experiments.result import ACCEPTED, Result, Verdict
 from arc_core.experiments.rows import (
     TABLES,
@@ -35,6 +36,7 @@ from arc_core.experiments.rows import (
 )
 from arc_core.experiments.samples import Samples
 from arc_core.experiments.study import Cycle, Experiment, Score, Study
+from arc_core.experiments.track import Track
 from arc_core.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -51,6 +53,7 @@ class Memory:
         self.loops = Loops(self.database)
         self.samples = Samples(self.database)
         self._archive = Archive(self.database)
+        self._overview = Overview(self.database)
 
     def copy_to(self, other: "Memory") -> None:
         """Copy everything into an empty store; what is then done there leaves this one alone."""
@@ -169,6 +172,14 @@ class Memory:
     def outcomes(self, study_id: str) -> tuple[Outcome, ...]:
         """What became of every experiment of the study, in order of approval; fast at any number of them."""
         return self._archive.outcomes(study_id)
+
+    def captions(self, study_id: str, ids: Collection[str] | None = None) -> dict[str, Caption]:
+        """Experiment id → what a table says of it: of all of the study, or those among `ids`; fast."""
+        return self._overview.captions(study_id, ids)
+
+    def tracks(self, study_id: str) -> tuple[Track, ...]:
+        """Every decided proposal of the study, cycle by cycle; fast at any number of them."""
+        return self._overview.tracks(study_id, self.outcomes(study_id))
 
     def experiments(self, study_id: str, ids: Collection[str] | None = None) -> tuple[Experiment, ...]:
         """Every approved experiment of the study, or those among `ids`, in order of approval."""
