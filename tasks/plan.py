@@ -35,7 +35,7 @@ def plan(context: Context) -> CycleSummary:
             experiment_id=experiment.id,
             arm=decisions[experiment.id].arm,
             hypothesis=printable(proposal.hypothesis),
-            changes=changes_in_words(proposal.changes),
+            changes=changes_in_words(proposal),
             device=f"GPU {', '.join(map(str, gpu_ids))}" if gpu_ids else "CPU",
             minutes=pace_of(past, spec, gpu_ids, settings, launch).seconds(spec, split_of(study)) / 60,
             memory_mib=needed,
