@@ -7,10 +7,11 @@ from pydantic import Field
 
 from arc_core.data.manifest import Dataset
 from arc_core.data.study import dataset_of
-from arc_core.experiments.board import Approval, Arm, Decision, Directive, Outcome
+from arc_core.experiments.board import Approval, Arm, Decision, Directive, Outcome, Proposal
 from arc_core.experiments.loop import Course
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
+from arc_core.experiments.overview import Caption
 from arc_core.experiments.spec import ExperimentSpec, Value
 from arc_core.experiments.study import Cycle, Study
 from arc_core.record import Record
@@ -89,7 +90,7 @@ def rows_of(memory: Memory, study: Study, ids: Collection[str] | None = None) ->
             experiment_id=outcome.experiment_id,
             cycle=outcome.cycle,
             hypothesis=printable(caption.hypothesis),
-            changes=changes_in_words(caption.changes),
+            changes=changes_in_words(caption),
             status=outcome.status,
             metric=result.metrics.get(study.metric) if result else None,
             verdict=caption.verdict or outcome.status,
@@ -153,9 +154,9 @@ def cohort_in_words(dataset: Dataset) -> str:
     return f"{images} of {len({case.patient_id for case in dataset.cases})} patients"
 
 
-def changes_in_words(changes: Mapping[str, Value]) -> str:
+def changes_in_words(proposal: Proposal | Caption) -> str:
     """`optimiser.lr 0.003, loss.name dice`; the baseline changes nothing."""
-    return in_words(changes) or "–"
+    return in_words(proposal.changes) or "–"
 
 
 def in_words(changes: Mapping[str, Value]) -> str:
