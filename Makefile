@@ -3,9 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_VERSION := 26.3
-BENCHMARKS := $(filter-out __init__ asleep board_store noticing report_store reporting study,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out __init__ asleep board_store noticing report_store reporting soak soak_look study,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: help cycle test endurance check bench backup faults deploy up costs lock format
+.PHONY: help cycle test endurance check bench soak backup faults deploy up costs lock format
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ check: .venv/installed  ## formatting, lint, types, import contracts, the lock
 
 bench: .venv/installed  ## all benchmarks; each prints its ratio to a rival
 	@status=0; for file in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$file || status=1; done; exit $$status
+
+soak: .venv/installed  ## the loop for 300 cycles: does anything grow? (half an hour)
+	$(BIN)/python -m benchmarks.soak
 
 backup: .venv/installed  ## copy the store, the finished runs and the report while cycles go on
 	$(BIN)/python -m flows.backup

@@ -13,7 +13,6 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from benchmarks.reporting import finish
 
@@ -93,6 +92,7 @@ def write() -> Measured:
     from arc_core.config import load_config
     from arc_core.experiments.memory import open_memory
     from arc_core.report.cycle import write_report
+    from arc_core.report.front import told_of_front
     from arc_core.report.standing import standing_of
     from arc_core.settings import get_settings
 
@@ -101,17 +101,16 @@ def write() -> Measured:
     study = memory.study(memory.studies()[-1])
     cycle = memory.cycles(study.id)[-1]
     ids = tuple(each.id for each in memory.agenda(cycle))
-    told: dict[str, Any] = {"objectives": config.objectives}
-
     began = time.perf_counter()
     standing = standing_of(memory, study)
     standing_s = time.perf_counter() - began
     began, cpu_began = time.perf_counter(), time.process_time()
-    index = write_study_report(memory, study, home, standing, **told)
+    front = told_of_front(memory, study, config.objectives)
+    index = write_study_report(memory, study, home, standing, front)
     study_s = imports + time.perf_counter() - began
     study_cpu_s = cpu_imports + time.process_time() - cpu_began
     began = time.perf_counter()
-    report = write_report(memory, study, cycle, ids, (), home, **told)
+    report = write_report(memory, study, cycle, ids, (), home, objectives=config.objectives)
     return {
         "study_s": study_s,
         "study_cpu_s": study_cpu_s,

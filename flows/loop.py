@@ -8,6 +8,7 @@ from arc_core.errors import ArcError, CycleFailed
 from arc_core.experiments.memory import open_memory
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
+from flows.footprint import give_back, keep_small
 from flows.terminal import Terminal, counted
 
 LOOK_S = 1.0  # how late a stop is noticed during a wait; each look is one read of one row
@@ -22,6 +23,7 @@ def run_loop(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None
     assert max_minutes is None or isinstance(max_minutes, float)
     deadline = None if max_minutes is None else time.time() + 60 * max_minutes
     terminal, done, go_on = Terminal(), 0, False
+    keep_small()
     while True:
         left = None if deadline is None else (deadline - time.time()) / 60
         try:
@@ -34,6 +36,7 @@ def run_loop(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None
             until: datetime | None = failed.until
         else:
             if summary.cycle:
+                give_back(first=not done)
                 terminal.show_cycle(summary)
                 done += 1
             if summary.loop.goes == "stop":

@@ -26,12 +26,21 @@ def publish(context: Context, history: History, trained: tuple[str, ...], loop: 
     told: dict[str, Any] = {
         "alarms": history.alarms,
         "forbidden": forbidden_ranges(context),
-        "objectives": context.config.objectives,
     }
     report = write_report(
-        context.memory, study, context.cycle, trained, history.lessons, home, loop=loop, **told
+        context.memory,
+        study,
+        context.cycle,
+        trained,
+        history.lessons,
+        home,
+        objectives=context.config.objectives,
+        loop=loop,
+        **told,
     )
-    write_study_report(context.memory, study, home, report.standing, lessons=history.lessons, **told)
+    write_study_report(
+        context.memory, study, home, report.standing, report.front, lessons=history.lessons, **told
+    )
     marked = mark(study.simulated)
     if (champion := report.summary.champion) is not None and champion.experiment_id in trained:
         show_champion(context)  # a new one

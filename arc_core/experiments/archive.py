@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, Text, cast, select
@@ -83,12 +84,29 @@ def _spared() -> Iterator[None]:
 
 
 def _outcome(row: Row[Any]) -> Outcome:
+    spec = ExperimentSpec.model_validate_json(row.spec)
+    figures = Figures.model_validate_json(row.figures) if row.figures is not None else None
+    _share_names(spec, *_PARTS(spec), *((figures, *figures.metrics.values()) if figures else ()))
     return Outcome(
         experiment_id=row.id,
         cycle=row.cycle,
-        spec=ExperimentSpec.model_validate_json(row.spec),
+        spec=spec,
         spec_id=row.spec_id,
         status=row.status,
         reason=row.reason,
-        result=Figures.model_validate_json(row.figures) if row.figures is not None else None,
+        result=figures,
     )
+
+
+_PARTS = attrgetter("architecture", "loss", "auxiliary", "augmentation", "curriculum", "optimiser")
+_NAMES: dict[type[Record], set[str]] = {}
+
+
+def _share_names(*records: Record) -> None:
+    """Have records of one kind share the set of their fields that were given: their own sets are half of
+    what an outcome takes. Nothing changes them, the records being frozen."""
+    for record in records:
+        own = record.__pydantic_fields_set__
+        shared = _NAMES.setdefault(type(record), own)
+        if own == shared:
+            object.__setattr__(record, "__pydantic_fields_set__", shared)

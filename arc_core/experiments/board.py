@@ -157,8 +157,8 @@ class Proposal(Record):
 
     @property
     def foretells(self) -> bool:
-        """Whether the prediction says anything; every metric ARC knows lies in [0, 1]."""
-        return self.predicted.low > 0 or self.predicted.high < 1
+        """Whether the prediction says anything."""
+        return self.predicted.foretells
 
 
 class Review(Record):

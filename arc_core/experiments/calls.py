@@ -1,6 +1,6 @@
 """The ledger of calls to language models: written before a call is made, so that no crash hides one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -45,23 +45,23 @@ class CallLedger:
 
     def of_cycle(self, cycle_id: int) -> tuple[Call, ...]:
         """In the order they began."""
-        return self._read(calls.c.cycle_id == cycle_id)
+        query = select(calls.c.body).where(calls.c.cycle_id == cycle_id).order_by(calls.c.id)
+        with self._database.read() as db:
+            return tuple(Call.model_validate(body) for body in db.scalars(query))
 
     def of_study(self, study_id: str) -> tuple[Call, ...]:
-        """In the order they began."""
-        return self._read(cycles.c.study_id == study_id)
+        """In the order they began, with figures only: of a long study, what was said is a hundred MB."""
+        query = (
+            select(*_figures_told()).join(cycles).where(cycles.c.study_id == study_id).order_by(calls.c.id)
+        )
+        with self._database.read() as db:
+            return tuple(Call.model_validate(dict(row)) for row in db.execute(query).mappings())
 
     def spent(self, cycle_id: int | None = None, *, since: datetime | None = None) -> Spent:
         """In one cycle, or in all of the store; since a time, or ever."""
         of_cycle = true() if cycle_id is None else calls.c.cycle_id == cycle_id
         with self._database.read() as db:
             return _spent(db, of_cycle & (true() if since is None else calls.c.started >= since))
-
-    def _read(self, condition: ColumnElement[bool]) -> tuple[Call, ...]:
-        query = select(calls.c.body).join(cycles).where(condition).order_by(calls.c.id)
-        with self._database.read() as db:
-            bodies: Sequence[Any] = db.scalars(query).all()
-        return tuple(Call.model_validate(body) for body in bodies)
 
 
 def _spent(db: Connection, condition: ColumnElement[bool]) -> Spent:
@@ -75,6 +75,11 @@ def _spent(db: Connection, condition: ColumnElement[bool]) -> Spent:
 
 def _row(cycle_id: int, call: Call) -> dict[str, Any]:
     return {"cycle_id": cycle_id, "started": now()} | _figures(call)
+
+
+def _figures_told() -> list[ColumnElement[Any]]:
+    words = [calls.c.body[name].as_string().label(name) for name in ("role", "model", "outcome")]
+    return words + [calls.c.body[name].label(name) for name in ("tokens_in", "tokens_out", "cost_usd")]
 
 
 def _figures(call: Call) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from arc_core.experiments.calls import CallLedger
 from arc_core.experiments.database import Database
 from arc_core.experiments.leases import Leases, is_free, need_held
 from arc_core.experiments.loops import Loops
+from arc_core.experiments.overview import Overview
 from arc_core.experiments.result import ACCEPTED, Result, Verdict
 from arc_core.experiments.rows import (
     TABLES,
@@ -47,6 +48,7 @@ from arc_core.experiments.rows import (
 )
 from arc_core.experiments.samples import Samples
 from arc_core.experiments.study import Cycle, Experiment, Score, Study
+from arc_core.experiments.track import Track
 from arc_core.record import Record
 
 R = TypeVar("R", bound=Record)
@@ -65,7 +67,8 @@ class Memory:
         self.leases = Leases(self.database)
         self.loops = Loops(self.database)
         self.samples = Samples(self.database)
-        self._archive = Archive(self.database)
+        self.archive = Archive(self.database)
+        self.overview = Overview(self.database)
 
     def copy_to(self, other: "Memory") -> None:
         """Copy everything into an empty store; what is then done there leaves this one alone."""
@@ -140,10 +143,6 @@ class Memory:
         with self.database.read() as db:
             return tuple(kind.model_validate(body) for body in db.scalars(query))
 
-    def kept_by_meeting(self, study_id: str, kind: type[R]) -> dict[tuple[int, int], tuple[R, ...]]:
-        """Numbers of cycle and meeting → what was said in it, of the whole study; fast at any number."""
-        return self._archive.kept_by_meeting(study_id, kind)
-
     def said_of(self, experiment_ids: Collection[str], kind: type[R]) -> dict[str, R]:
         """Experiment id → the proposal that it was approved as, or the decision."""
         with self.database.read() as db:
@@ -175,7 +174,11 @@ class Memory:
 
     def outcomes(self, study_id: str) -> tuple[Outcome, ...]:
         """What became of every experiment of the study, in order of approval; fast at any number of them."""
-        return self._archive.outcomes(study_id)
+        return self.archive.outcomes(study_id)
+
+    def tracks(self, study_id: str) -> tuple[Track, ...]:
+        """Every decided proposal of the study, cycle by cycle; fast at any number of them."""
+        return self.overview.tracks(study_id, self.outcomes(study_id))
 
     def experiments(self, study_id: str, ids: Collection[str] | None = None) -> tuple[Experiment, ...]:
         """Every approved experiment of the study, or those among `ids`, in order of approval."""

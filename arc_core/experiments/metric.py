@@ -61,6 +61,11 @@ class Estimate(Record):
     high: float
     patients: int | None = None
 
+    @property
+    def foretells(self) -> bool:
+        """Whether a prediction says anything; every metric ARC knows lies in [0, 1]."""
+        return self.low > 0 or self.high < 1
+
     def __str__(self) -> str:
         # No-break spaces: a value and its interval stay on one line of any table.
         return f"{self.value:.3f}\N{NO-BREAK SPACE}[{self.low:.3f},\N{NO-BREAK SPACE}{self.high:.3f}]"

@@ -139,8 +139,16 @@ def _volumes(eligible: Sequence[Contender], axes: Sequence[str], cycles: Sequenc
     volumes, carried = [], list[list[float]]()
     if not axes:
         return ()
+    by_cycle: dict[int, list[list[float]]] = {}
+    for each in eligible:
+        by_cycle.setdefault(each.cycle, []).append(each.point(axes))
+    value = 0.0
     for cycle in cycles:
-        carried += [each.point(axes) for each in eligible if each.cycle == cycle]
-        carried = [point for point, keeps in zip(carried, nondominated(carried, axes), strict=True) if keeps]
-        volumes.append(Volume(cycle=cycle, value=hypervolume(carried, axes)))
+        if new := by_cycle.get(cycle):
+            both = carried + new
+            on = nondominated(both, axes)
+            if on[len(carried) :].any():  # in a long study few cycles reach the front
+                carried = [point for point, keeps in zip(both, on, strict=True) if keeps]
+                value = hypervolume(carried, axes)
+        volumes.append(Volume(cycle=cycle, value=value))
     return tuple(volumes)

@@ -7,8 +7,8 @@ from typing import Literal
 
 from arc_core.agents.forecast import student
 from arc_core.experiments.metric import Estimate
+from arc_core.experiments.track import Track
 from arc_core.record import Record
-from arc_core.report.tracks import Track
 
 FEWEST = 2
 COMPARED = ("board", "control")
@@ -63,11 +63,10 @@ def contest(tracks: Sequence[Track]) -> Contest:
     it would have done badly. The interval is Welch's.
     """
     gains = _gains(tracks)
-    both = {track.cycle for track, _ in gains if track.decision.arm == "board"}
-    both &= {track.cycle for track, _ in gains if track.decision.arm == "control"}
+    both = {track.cycle for track, _ in gains if track.arm == "board"}
+    both &= {track.cycle for track, _ in gains if track.arm == "control"}
     ours, theirs = (
-        [gain for track, gain in gains if track.cycle in both and track.decision.arm == arm]
-        for arm in COMPARED
+        [gain for track, gain in gains if track.cycle in both and track.arm == arm] for arm in COMPARED
     )
     worst = min([0.0, *(gain for gain in ours + theirs if gain is not None)])
     return Contest(
@@ -115,7 +114,7 @@ def _gains(tracks: Iterable[Track]) -> list[tuple[Track, float | None]]:
     return [
         (track, None if track.failed else _over_parent(track, by_experiment))
         for track in tracks
-        if track.improved is not None and track.decision.arm in COMPARED
+        if track.improved is not None and track.arm in COMPARED
     ]
 
 
@@ -129,7 +128,7 @@ def _over_parent(track: Track, by_experiment: Mapping[str, Track]) -> float:
     verdict, gain = track.verdict, 0.0
     while verdict is not None and verdict.effect is not None:
         gain += verdict.effect.value
-        if verdict.champion_id is None or verdict.champion_id == track.proposal.parent_id:
+        if verdict.champion_id is None or verdict.champion_id == track.parent_id:
             break
         champion = by_experiment.get(verdict.champion_id)
         verdict = champion.verdict if champion else None

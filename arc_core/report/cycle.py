@@ -35,10 +35,14 @@ from arc_core.report.summary import (
 
 
 class CycleReport(Record):
-    """What a cycle leaves for its readers. `summary.report` is the HTML file; `markdown` goes to the UI."""
+    """What a cycle leaves for its readers. `summary.report` is the HTML file; `markdown` goes to the UI.
+
+    `standing` and `front`: of the whole study, which its own page tells too.
+    """
 
     summary: CycleSummary
     standing: Standing
+    front: dict[str, Any]
     markdown: str
 
 
@@ -72,8 +76,8 @@ def write_report(
         "standing": standing,
         "arm_in_words": arm_in_words,
     }
-    told |= told_of_front(memory, study, objectives or {})
-    markdown = _render(memory, study, cycle, summary, told, home / "runs")
+    front = told_of_front(memory, study, objectives or {})
+    markdown = _render(memory, study, cycle, summary, told | front, home / "runs")
     html = page_of(
         "page.html.j2",
         title=f"ARC · cycle {cycle.number}",
@@ -83,7 +87,7 @@ def write_report(
     with clear_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_atomically(page, html)
-    return CycleReport(summary=summary, standing=standing, markdown=markdown)
+    return CycleReport(summary=summary, standing=standing, front=front, markdown=markdown)
 
 
 def _render(

@@ -3,12 +3,16 @@
 import base64
 import hashlib
 import re
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from arc_core.report.summary import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 # What Prefect's renderer makes a link of without being asked: addresses of the web and of mail.
@@ -31,13 +35,7 @@ def inline(picture: bytes | None) -> Picture | None:
 
 def markdown(template: str, **told: Any) -> str:
     """A template of Markdown, filled in; text from records stays text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    # Not HTML: the Markdown renderers that show it escape it themselves.
-    environment = Environment(  # noqa: S701
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, finalize=_cell
-    )
-    return environment.get_template(template).render(told)
+    return _of_markdown().get_template(template).render(told)
 
 
 def html_of(text: str) -> Markup:
@@ -59,16 +57,6 @@ def html_of(text: str) -> Markup:
 
 def page_of(template: str, *, title: str, script: str = "", **told: Any) -> bytes:
     """A template of HTML, filled in. Its style and `script` are the only ones that the page lets run."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        finalize=_line,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     style = (TEMPLATES / "page.css").read_text()
     runs = _hash(script) if script else "'none'"
     policy = (
@@ -76,7 +64,31 @@ def page_of(template: str, *, title: str, script: str = "", **told: Any) -> byte
         "base-uri 'none'; form-action 'none'"
     )
     own = {"style": Markup(style), "script": Markup(script), "policy": policy}  # noqa: S704  # ARC's files
-    return environment.get_template(template).render(told, title=title, **own).encode()
+    return _of_html().get_template(template).render(told, title=title, **own).encode()
+
+
+@cache
+def _of_markdown() -> "Environment":
+    """Not HTML: the Markdown renderers that show it escape it themselves. Compiles each template once."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(  # noqa: S701
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, finalize=_cell
+    )
+
+
+@cache
+def _of_html() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        finalize=_line,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _hash(text: str) -> str:

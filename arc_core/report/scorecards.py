@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from arc_core.experiments.board import OFFLINE, Stance
 from arc_core.experiments.call import Call
 from arc_core.experiments.calls import NOTES
+from arc_core.experiments.track import Track
 from arc_core.record import Record
-from arc_core.report.tracks import Track
 
 NONE = "–"
 PROPOSES = ("role", "mind", "proposals", "approved", "improved", "in forecast", "forecast error")
@@ -87,7 +87,7 @@ def scorecards(tracks: Sequence[Track], calls: Sequence[Call], metric: str) -> t
 
     `metric`: the study's primary one.
     """
-    proposed = _gathered((_proposer(track), track) for track in tracks if track.decision.arm != "person")
+    proposed = _gathered((_proposer(track), track) for track in tracks if track.arm != "person")
     judged = _gathered((seat, (stance, track)) for track in tracks for seat, stance in _judgements(track))
     asked = _gathered(((call.role, call.model), call) for call in calls if call.model != OFFLINE)
     seats = dict.fromkeys([*proposed, *judged, *asked])
@@ -103,15 +103,13 @@ def scorecards(tracks: Sequence[Track], calls: Sequence[Call], metric: str) -> t
 
 
 def _proposer(track: Track) -> Seat:
-    return track.proposal.proposer, track.proposal.mind
+    return track.proposer, track.mind
 
 
 def _judgements(track: Track) -> Iterator[tuple[Seat, Stance]]:
     """What the critics and the supervisor said of it."""
-    for review in track.reviews:
-        yield (review.reviewer, review.mind), review.decision
-    ruling = track.decision.ruling
-    yield ("supervisor", ruling.mind), ruling.decision
+    for word in track.words:
+        yield (word.role, word.mind), word.stance
 
 
 def _of_proposals(tracks: Sequence[Track], metric: str) -> dict[str, Any]:
@@ -119,14 +117,14 @@ def _of_proposals(tracks: Sequence[Track], metric: str) -> dict[str, Any]:
         return {}
     errors, inside = [], 0
     for track in tracks:
-        result, predicted = track.outcome.result if track.outcome else None, track.proposal.predicted
+        result, predicted = track.outcome.result if track.outcome else None, track.predicted
         measured = result.metrics.get(metric) if result else None
-        if measured is not None and track.proposal.foretells:
+        if measured is not None and predicted.foretells:
             errors.append(abs(measured.value - predicted.value))
             inside += predicted.low <= measured.value <= predicted.high
     return {
         "proposals": len(tracks),
-        "approved": _share(track.decision.outcome == "approve" for track in tracks),
+        "approved": _share(track.decision == "approve" for track in tracks),
         "improved": _share(track.improved for track in tracks if track.improved is not None),
         "in_forecast": Share(hits=inside, n=len(errors)),
         "forecast_error": statistics.fmean(errors) if errors else None,
@@ -139,7 +137,7 @@ def _of_judgements(judgements: Sequence[Judgement]) -> dict[str, Any]:
     tried = [
         track.improved
         for stance, track in judgements
-        if stance != "approve" and track.decision.arm in SAMPLED and track.improved is not None
+        if stance != "approve" and track.arm in SAMPLED and track.improved is not None
     ]
     return {
         "reviews": len(judgements),

@@ -6,7 +6,6 @@ from arc_core.experiments.study import Study
 from arc_core.record import Record
 from arc_core.report.arms import Contest, contest
 from arc_core.report.scorecards import ASKS, JUDGES, PROPOSES, Scorecard, scorecards
-from arc_core.report.tracks import tracks_of
 
 
 class Table(Record):
@@ -46,5 +45,5 @@ class Standing(Record):
 
 def standing_of(memory: Memory, study: Study) -> Standing:
     """Over all of the study's cycles so far."""
-    tracks, calls = tracks_of(memory, study), memory.calls.of_study(study.id)
+    tracks, calls = memory.tracks(study.id), memory.calls.of_study(study.id)
     return Standing(contest=contest(tracks), scorecards=scorecards(tracks, calls, study.metric))

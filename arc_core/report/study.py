@@ -1,6 +1,6 @@
 """The report of a study: all its cycles on one page that needs neither a server nor a network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,12 @@ from arc_core.experiments.board import Alarm, Lesson, Recollection
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
-from arc_core.experiments.objectives import Objectives
 from arc_core.experiments.result import Case
 from arc_core.experiments.study import Experiment, Study
 from arc_core.provenance.files import write_atomically
 from arc_core.report import curves
 from arc_core.report.champions import champions_of
 from arc_core.report.costs import costs_of, duration
-from arc_core.report.front import told_of_front
 from arc_core.report.overlays import overlay_of, ranked_cases
 from arc_core.report.page import TEMPLATES, Picture, html_of, inline, markdown, page_of
 from arc_core.report.standing import Standing
@@ -35,23 +33,23 @@ def write_study_report(
     study: Study,
     home: Path,
     standing: Standing,
+    front: Mapping[str, Any],
     *,
     lessons: Sequence[Lesson] = (),
     alarms: Sequence[Alarm] = (),
     forbidden: Sequence[ForbiddenRange] = (),
-    objectives: Objectives | None = None,
 ) -> Path:
     """Write the study's page and the index of `home`/report; gives the index.
 
-    With one study in the store its page is the index; with several the index lists them. `lessons`: what
-    the historian says now. The rest is as for the report of a cycle.
+    With one study in the store its page is the index; with several the index lists them. `standing` and
+    `front`: as the report of its last cycle has them. `lessons`: what the historian says now. The rest is
+    as for that report.
     """
     folder = home / "report"
     folder.mkdir(parents=True, exist_ok=True)
     champion = memory.champion(study.id)
-    ids = tuple(outcome.experiment_id for outcome in memory.outcomes(study.id))
-    rows = rows_of(memory, study, ids)
-    several, front = len(memory.studies()) > 1, told_of_front(memory, study, objectives or {})
+    rows = rows_of(memory, study)
+    several = len(memory.studies()) > 1
     told = _head(memory, study, rows, champion) | {
         "up": ("index.html", "all studies") if several else None,
         "pages": {cycle.number for cycle in memory.cycles(study.id) if _page(folder, study, cycle.number)},
@@ -150,7 +148,7 @@ def _remembered(memory: Memory, study: Study, known: Sequence[Lesson]) -> list[L
     """The latest lessons of models that are not among the `known`, the newest first."""
     told = {lesson.text for lesson in known}
     found: dict[str, Lesson] = {}
-    for recollections in reversed(memory.kept_by_meeting(study.id, Recollection).values()):
+    for recollections in reversed(memory.archive.kept_by_meeting(study.id, Recollection).values()):
         for each in recollections:
             found |= {new.text: new for new in each.lessons if new.text not in told | found.keys()}
     return list(found.values())[:REMEMBERED]

@@ -7,12 +7,13 @@ from pydantic import Field
 
 from arc_core.data.manifest import Dataset
 from arc_core.data.study import dataset_of
-from arc_core.experiments.board import Approval, Arm, Decision, Directive, Proposal
+from arc_core.experiments.board import Approval, Arm, Decision, Directive, Outcome, Proposal
 from arc_core.experiments.loop import Course
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
+from arc_core.experiments.overview import Caption
 from arc_core.experiments.spec import ExperimentSpec, Value
-from arc_core.experiments.study import Cycle, Experiment, Study
+from arc_core.experiments.study import Cycle, Study
 from arc_core.record import Record
 
 ARMS: dict[Arm, str] = {
@@ -75,31 +76,32 @@ class CycleSummary(Record):
     body_s: float = 0.0
 
 
-def rows_of(memory: Memory, study: Study, ids: Collection[str]) -> tuple[Row, ...]:
-    """The experiments `ids` of the study, in order of approval."""
-    verdicts = {verdict.experiment_id: verdict for verdict in memory.verdicts(study.id, ids)}
-    proposals, decisions = memory.said_of(ids, Proposal), memory.said_of(ids, Decision)
+def rows_of(memory: Memory, study: Study, ids: Collection[str] | None = None) -> tuple[Row, ...]:
+    """The experiments of the study, or those among `ids`, in order of approval; fast at any number."""
+    outcomes = memory.outcomes(study.id)
+    if ids is not None:
+        outcomes = tuple(outcome for outcome in outcomes if outcome.experiment_id in ids)
+    captions = memory.overview.captions(study.id, ids)
 
-    def row(experiment: Experiment) -> Row:
-        outcome, proposal = experiment.outcome, proposals[experiment.id]
-        verdict = verdicts.get(experiment.id)
+    def row(outcome: Outcome) -> Row:
+        caption, result = captions[outcome.experiment_id], outcome.result
         return Row(
-            number=experiment.number,
-            experiment_id=experiment.id,
+            number=caption.number,
+            experiment_id=outcome.experiment_id,
             cycle=outcome.cycle,
-            hypothesis=printable(proposal.hypothesis),
-            changes=changes_in_words(proposal),
+            hypothesis=printable(caption.hypothesis),
+            changes=changes_in_words(caption),
             status=outcome.status,
-            metric=outcome.result.metrics.get(study.metric) if outcome.result else None,
-            verdict=verdict.outcome if verdict else outcome.status,
-            reason=printable(verdict.reason if verdict else outcome.reason),
-            seconds=outcome.result.total_s if outcome.result else None,
-            trained_on=outcome.result.trained_on if outcome.result else "",
-            deviations=outcome.result.deviations if outcome.result else (),
-            arm=decisions[experiment.id].arm,
+            metric=result.metrics.get(study.metric) if result else None,
+            verdict=caption.verdict or outcome.status,
+            reason=printable(caption.reason if caption.verdict else outcome.reason),
+            seconds=result.total_s if result else None,
+            trained_on=result.trained_on if result else "",
+            deviations=result.deviations if result else (),
+            arm=caption.arm,
         )
 
-    return tuple(row(experiment) for experiment in memory.experiments(study.id, ids))
+    return tuple(map(row, outcomes))
 
 
 def summarise(memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...]) -> CycleSummary:
@@ -152,7 +154,7 @@ def cohort_in_words(dataset: Dataset) -> str:
     return f"{images} of {len({case.patient_id for case in dataset.cases})} patients"
 
 
-def changes_in_words(proposal: Proposal) -> str:
+def changes_in_words(proposal: Proposal | Caption) -> str:
     """`optimiser.lr 0.003, loss.name dice`; the baseline changes nothing."""
     return in_words(proposal.changes) or "–"
 

@@ -98,5 +98,5 @@ def test_a_new_meeting_starts_afresh_and_keeps_what_was_said(memory: Memory, pla
     assert [each.id for each in memory.kept(again.id, Proposal)] == ["prop-2", "prop-4"]
     said = memory.said_of(ids(memory, 2, 4), Proposal)
     assert [each.justification for each in said.values()] == ["noise", "noise"], "each from its own meeting"
-    by_meeting = memory.kept_by_meeting(STUDY.id, Decision)
+    by_meeting = memory.archive.kept_by_meeting(STUDY.id, Decision)
     assert {key: len(made) for key, made in by_meeting.items() if key[0] == 2} == {(2, 0): 2, (2, 1): 2}

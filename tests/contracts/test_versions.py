@@ -78,7 +78,7 @@ def test_everything_in_an_old_store_is_read(old_store: str) -> None:
         assert {lease.request.experiment_id for lease in leases} == {each.id for each in experiments}
         assert all(lease.granted <= lease.released for lease in leases)
         calls = memory.calls.of_cycle(cycle.id)
-        assert calls == memory.calls.of_study(study)
+        assert [call.role for call in calls] == [call.role for call in memory.calls.of_study(study)]
         assert {"historian", "director", "supervisor"} <= {call.role for call in calls}
         said = {
             kind: len(memory.kept(cycle.id, kind)) for kind in (Directive, Proposal, Review, Decision, Vote)

@@ -61,7 +61,7 @@ def test_what_was_planned_on_another_champion_is_withdrawn_and_its_place_planned
     again = {e.outcome.cycle for e in withdrawn}
     for number in again:
         assert memory.cycles(study)[number - 1].meeting == 1
-        meetings = [key for key in memory.kept_by_meeting(study, Directive) if key[0] == number]
+        meetings = [key for key in memory.archive.kept_by_meeting(study, Directive) if key[0] == number]
         assert meetings == [(number, 0), (number, 1)]
     assert [len(trained(ran, n)) for n in range(1, CYCLES + 1)] == [EXPERIMENTS] * CYCLES, (
         "every place is used"
@@ -70,7 +70,7 @@ def test_what_was_planned_on_another_champion_is_withdrawn_and_its_place_planned
 
 def test_what_a_second_meeting_proposes_changes_the_champion_of_that_time(ran):
     memory, study = ran.memory, ran.study
-    for (number, meeting), proposals in memory.kept_by_meeting(study, Proposal).items():
+    for (number, meeting), proposals in memory.archive.kept_by_meeting(study, Proposal).items():
         if meeting == 1:
             champions = {
                 verdict.experiment_id

@@ -55,7 +55,8 @@ def ask(counsel: Counsel):
 
 
 def calls(memory):
-    return memory.calls.of_study(STUDY.id)
+    (cycle,) = memory.cycles(STUDY.id)
+    return memory.calls.of_cycle(cycle.id)
 
 
 def test_a_call_is_recorded_whole(counsel, memory):

@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arc_core.experiments.board import OFFLINE, Outcome, Review
+from arc_core.experiments.board import OFFLINE, Outcome
 from arc_core.experiments.call import Call
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.result import Verdict
+from arc_core.experiments.track import Track, Word
 from arc_core.report.arms import contest, welch
 from arc_core.report.scorecards import Scorecard, scorecards
 from arc_core.report.standing import Standing
-from arc_core.report.tracks import Track
-from tests.contracts.records import RESULT, decision, proposal
+from tests.contracts.records import RESULT, proposal
 
 METRIC = "mean_dice"
 gains = st.lists(st.floats(-0.3, 0.3).map(lambda gain: round(gain, 4)), min_size=2, max_size=12, unique=True)
@@ -32,7 +32,14 @@ def track(
     **made: object,
 ) -> Track:
     """An experiment with a gain over the champion `over`; failed; or, with neither, one that did not run."""
-    made = {"parent_id": parent, "proposer": "control" if arm == "control" else "architect"} | made
+    tried = proposal(name)
+    made = {
+        "parent_id": parent,
+        "proposer": "control" if arm == "control" else "architect",
+        "changes": tried.changes,
+        "predicted": tried.predicted,
+        "words": (Word(role="supervisor", stance="approve"),),
+    } | made
     ran, ended = failed or gain is not None or outcome == "baseline", not failed
     measured = RESULT.model_copy(update={"metrics": {METRIC: Estimate(value=value, low=0.7, high=0.9)}})
     verdict = Verdict(
@@ -46,18 +53,19 @@ def track(
     )
     return Track(
         cycle=cycle,
-        proposal=proposal(name).model_copy(update=made),
-        decision=decision(f"prop-{name}", selected=ran).model_copy(update={"arm": arm}),
+        decision="approve" if ran else "reject",
+        arm=arm,
         outcome=Outcome(
             experiment_id=f"exp-{name}",
             cycle=cycle,
-            spec=proposal(name).spec,
+            spec=tried.spec,
             status="failed" if failed else "finished",
             result=measured if ended else None,
         )
         if ran
         else None,
         verdict=verdict if ran and ended else None,
+        **made,
     )
 
 
@@ -125,10 +133,7 @@ def test_a_gain_reaches_back_to_the_parent_and_no_further() -> None:
         track(3, arm="control", gain=-0.01, over="exp-2", parent="exp-1"),
     ]
     assert contest(chain).control.mean_gain == pytest.approx(0.01)
-    first_cycle = [
-        each.model_copy(update={"proposal": each.proposal.model_copy(update={"parent_id": None})})
-        for each in chain
-    ]
+    first_cycle = [each.model_copy(update={"parent_id": None}) for each in chain]
     assert contest(first_cycle).control.mean_gain == pytest.approx(0.11)
 
 
@@ -203,18 +208,11 @@ def test_a_forecast_is_held_against_what_was_measured() -> None:
 
 def test_a_veto_is_right_where_the_rejected_did_not_improve() -> None:
     def judged(made: Track, stance: str, ruling: str = "approve") -> Track:
-        review = Review(
-            proposal_id=made.proposal.id,
-            reviewer="critic",
-            decision=stance,
-            confidence=0.9,
-            risk="low",
-            reasons=("x",),
-            mind="a-model",
+        words = (
+            Word(role="critic", mind="a-model", stance=stance),
+            Word(role="supervisor", stance=ruling),
         )
-        word = made.decision.ruling.model_copy(update={"decision": ruling})
-        ruled = made.decision.model_copy(update={"ruling": word})
-        return made.model_copy(update={"reviews": (review,), "decision": ruled})
+        return made.model_copy(update={"words": words})
 
     tried = {"arm": "veto_control", "proposer": "architect"}
     tracks = [

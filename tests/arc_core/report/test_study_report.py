@@ -14,6 +14,7 @@ from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.objectives import Objective
 from arc_core.experiments.study import Experiment, Study
 from arc_core.report.costs import costs_of, duration
+from arc_core.report.front import told_of_front
 from arc_core.report.overlays import ranked_cases
 from arc_core.report.standing import standing_of
 from arc_core.report.study import write_study_report
@@ -28,8 +29,9 @@ COLUMNS = ["#", "hypothesis", "what changed", "mean Dice [95 %]", "verdict", "st
 ROWS = "[...document.querySelector('.sortable').tBodies[0].rows]"
 
 
-def written(memory: Memory, study: Study, home: Path, **told) -> Path:
-    return write_study_report(memory, study, home, standing_of(memory, study), **told)
+def written(memory: Memory, study: Study, home: Path, *, objectives=None, **told) -> Path:
+    front = told_of_front(memory, study, objectives or {})
+    return write_study_report(memory, study, home, standing_of(memory, study), front, **told)
 
 
 def page_at(path: Path) -> Page:
