@@ -13,6 +13,7 @@ from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.objectives import Objectives
 from arc_core.experiments.result import Case
+from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import Experiment, Study
 from arc_core.provenance.files import write_atomically
 from arc_core.report import curves
@@ -40,6 +41,7 @@ def write_study_report(
     alarms: Sequence[Alarm] = (),
     forbidden: Sequence[ForbiddenRange] = (),
     objectives: Objectives | None = None,
+    runs: Runs | None = None,
 ) -> Path:
     """Write the study's page and the index of `home`/report; gives the index.
 
@@ -57,7 +59,7 @@ def write_study_report(
         "pages": {cycle.number for cycle in memory.cycles(study.id) if _page(folder, study, cycle.number)},
         "curves": _curves(memory, rows, champion),
         "front": html_of(markdown("front.md.j2", label=METRICS[study.metric].label, **front)),
-        "overlays": _overlays(memory, study, home / "runs", champion),
+        "overlays": _overlays(memory, study, runs or Runs(home / "runs"), champion),
         "duration": duration,
         "costs": costs_of(memory, study, standing.scorecards),
         "scorecards": html_of(markdown("scorecards.md.j2", standing=standing, directive=None)),
@@ -120,7 +122,7 @@ def _curves(memory: Memory, rows: Sequence[Row], champion: Experiment | None) ->
 
 
 def _overlays(
-    memory: Memory, study: Study, runs: Path, champion: Experiment | None
+    memory: Memory, study: Study, runs: Runs, champion: Experiment | None
 ) -> list[tuple[str, Case, Picture | None]]:
     """The champion's best and worst cases; none of a classification, which has no masks."""
     ranked = ranked_cases(memory, runs, champion.id) if champion else ()
