@@ -162,3 +162,13 @@ def test_a_storage_that_can_not_be_used_is_told_at_once(s3, home, variables, sai
     assert not (home / "arc.db").exists()
     log = home / "logs" / "arc.jsonl"
     assert not log.exists() or "not-the-real-one" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "line"), [("", "ok    storage: can be written: s3://"), ("x", "FAIL  storage: ")]
+)
+def test_its_health_is_told(s3, home, key, line) -> None:
+    given = s3.variables | {"ARC_STORAGE_URL": s3.new_place()}
+    given["AWS_SECRET_ACCESS_KEY"] += key
+    ran = called("flows.health", home, **given)
+    assert [each for each in ran.stdout.splitlines() if each.startswith(line)], ran.stdout + ran.stderr
