@@ -4,8 +4,9 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettings
 
@@ -19,6 +20,22 @@ def _listed(value: object) -> object:
     return [
         part.strip() for part in value.strip().removeprefix("[").removesuffix("]").split(",") if part.strip()
     ]
+
+
+def _shared_place(url: str) -> str:
+    """The address of a place that other machines can reach as well."""
+    if "@" in url:
+        raise ValueError("credentials don't belong in an address; S3's are AWS_ACCESS_KEY_ID and the like")
+    parts = urlsplit(url)
+    if parts.scheme not in ("s3", "file"):
+        raise ValueError(f"the protocol {parts.scheme!r} is none of those that ARC knows")
+    if parts.scheme == "s3" and not re.fullmatch(r"[\w.-]+", parts.netloc, re.ASCII):
+        raise ValueError("it names no bucket")
+    if parts.scheme == "file" and (parts.netloc or not parts.path.strip("/")):
+        raise ValueError("it names no absolute folder")
+    if parts.query or parts.fragment or ".." in parts.path.split("/") or not url.isprintable():
+        raise ValueError("it has to be a plain address, without .., ? and #")
+    return url
 
 
 Indices = Annotated[tuple[Annotated[int, Field(ge=0)], ...], NoDecode, BeforeValidator(_listed)]
@@ -44,6 +61,12 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".arc"), description="where the store, the runs and the reports lie")
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the store; default: SQLite in ARC_HOME"
+    )
+    storage_url: Annotated[str, AfterValidator(_shared_place)] | None = Field(
+        None, description="s3://BUCKET/PREFIX or file:///FOLDER, where machines share what their runs leave"
+    )
+    storage_checkpoint_s: float = Field(
+        600.0, ge=10, le=86400, description="seconds between uploads of a training that goes on"
     )
 
     llm_timeout: int = Field(120, ge=10, le=600, description="seconds an LLM may take, but for the historian")
@@ -136,10 +159,14 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(
             first["msg"].removeprefix("Value error, "),
             where=name if first["loc"] else None,
-            got=repr(first["input"]) if first["loc"] else None,
+            got=_shown(first["input"]) if first["loc"] else None,
             expected=_allowed(first["loc"]),
             cure="Change it in the environment or in .env; .env.example lists every variable.",
         ) from None
+
+
+def _shown(value: object) -> str:
+    return "an address with credentials" if "@" in (text := repr(value)) and "://" in text else text
 
 
 def _allowed(loc: tuple[int | str, ...]) -> str | None:

@@ -13,6 +13,7 @@ from arc_core.experiments.call import Call
 from arc_core.experiments.holder import Holder
 from arc_core.experiments.lease import Request
 from arc_core.experiments.memory import Memory
+from arc_core.experiments.runs import Runs
 from arc_core.experiments.sample import Sample
 from arc_core.experiments.study import Study
 from arc_core.provenance.canonical import sha256_of_file
@@ -96,7 +97,7 @@ def _masks(memory: Memory, study: Study) -> None:
     runs, sources = get_settings().runs, {case.image_id: case for case in dataset.cases}
     this = t.results.c.experiment_id == champion.id
     files = {}
-    for case in ranked_cases(memory, runs, champion.id):
+    for case in ranked_cases(memory, Runs(runs), champion.id):
         name = f"fold-{case.fold}/masks/{case.image_id}.png"
         target = runs / champion.id / name
         target.parent.mkdir(parents=True, exist_ok=True)

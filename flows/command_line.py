@@ -18,6 +18,7 @@ from arc_core.data.source import open_dataset
 from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError
 from arc_core.experiments.home import only_cycle_in
 from arc_core.experiments.memory import open_memory
+from arc_core.experiments.runs import Runs
 from arc_core.logs import log_to_file
 from arc_core.provenance.files import explained, is_of_the_disk
 from arc_core.report.summary import CycleSummary
@@ -121,6 +122,8 @@ def _check_input(given: dict[str, object]) -> ArcConfig:
         open_dataset(config.data, config.task, settings.home)
     if settings.has_store:
         open_memory(settings.store_url)
+    if not given["dry_run"]:
+        Runs.of(settings).check()
     return config
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 
 from arc_core.errors import ArcError
 from arc_core.experiments.memory import open_memory
+from arc_core.experiments.runs import Runs
 from arc_core.settings import Settings, get_settings
 from flows.server import Server, load_server
 
@@ -52,6 +53,8 @@ def findings(server: Server, settings: Settings) -> Iterator[Finding]:
     for name, pool in server.workers.items():
         yield _worker(server, name, pool)
     yield _store(settings)
+    if settings.storage_url is not None:
+        yield _storage(settings)
     yield _disk(settings.home.resolve(), server.arc_health_free_gib)
 
 
@@ -85,6 +88,14 @@ def _store(settings: Settings) -> Finding:
     except ArcError as error:
         return Finding("store", False, str(error))
     return Finding("store", True, f"opens: {make_url(settings.store_url).render_as_string()}")
+
+
+def _storage(settings: Settings) -> Finding:
+    try:
+        Runs.of(settings).check()
+    except ArcError as error:
+        return Finding("storage", False, str(error))
+    return Finding("storage", True, f"can be written: {settings.storage_url}")
 
 
 def _disk(home: Path, needed_gib: float) -> Finding:

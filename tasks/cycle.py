@@ -9,6 +9,7 @@ from pathlib import Path
 from arc_core.config import ArcConfig
 from arc_core.data.study import open_study
 from arc_core.experiments.memory import open_memory
+from arc_core.experiments.runs import Runs
 from arc_core.logs import about
 from arc_core.settings import get_settings
 from arc_core.training.feasibility import check_launch
@@ -32,6 +33,8 @@ def open_cycle(
     settings = get_settings()
     scratch = _scratch_copy(scratch_folder) if scratch_folder else None
     memory = open_memory(scratch or settings.store_url)
+    if scratch is None:
+        Runs.of(settings).check()
     study = open_study(memory, config.data, config.task, config.metric, settings.home.resolve())
     parent, _ = parent_in(memory, study.id, config)
     check_launch(memory, study, parent, settings, config.launch)

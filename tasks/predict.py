@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from arc_core.data.study import dataset_of
-from arc_core.errors import StoreError
+from arc_core.errors import ArcError, StoreError
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.metric import METRICS
+from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import Experiment, Study
 from arc_core.provenance.canonical import sha256_of_file
 from arc_core.record import Record
@@ -69,15 +70,16 @@ def no_champion(where: object) -> StoreError:
 @arc_task(name="predict")
 def predict_images(champion: Champion, images: Path, out: Path) -> Predicted:
     """Predict every image of the folder, and say beside the table who predicted."""
-    from arc_core.training.predictor import Predictor
+    from arc_core.training.predictor import Predictor, needed_of
 
     found = images_in(images)
     check_out(images, out)
     result = open_memory(get_settings().store_url).result(champion.experiment.id)
     assert result is not None
-    predictor = Predictor.load(
-        get_settings().runs / champion.experiment.id, result.files, vcdr_model=result.vcdr_model
-    )
+    runs, champion_id = Runs.of(get_settings()), champion.experiment.id
+    for name, why in runs.fetch(champion_id, needed_of(result.files)).items():
+        raise ArcError(f"{runs.path(champion_id, name)} {why}; the champion can't predict without it")
+    predictor = Predictor.load(runs.folder_of(champion_id), result.files, vcdr_model=result.vcdr_model)
     places = {image_id: place for place, image_id in enumerate(found, 1)}
     return predict_folder(
         predictor,

@@ -7,6 +7,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from arc_core.experiments.board import History
 from arc_core.experiments.loop import Course
 from arc_core.experiments.metric import METRICS
+from arc_core.experiments.runs import Runs
 from arc_core.report.cycle import write_report
 from arc_core.report.note import mark
 from arc_core.report.study import write_study_report
@@ -26,6 +27,7 @@ def publish(context: Context, history: History, trained: tuple[str, ...], loop: 
     told: dict[str, Any] = {
         "alarms": history.alarms,
         "forbidden": forbidden_ranges(context),
+        "runs": Runs.of(get_settings()),
     }
     report = write_report(
         context.memory,

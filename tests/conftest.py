@@ -18,6 +18,7 @@ import pytest
 from tests.command import TINY, Finished, run_cycle
 from tests.nvml import compiled_in
 from tests.postgres import PostgresServer
+from tests.s3 import S3Server
 from tests.skip_policy import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +38,33 @@ def postgres() -> Iterator[PostgresServer]:
     server = PostgresServer.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server of this test session's own, on a loopback port."""
+    server = S3Server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def aws(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The S3 server, and its keys in this process's environment."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in s3.variables.items():
+        monkeypatch.setenv(name, value)
+    return s3
+
+
+@pytest.fixture(params=["s3", "file"])
+def storage_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty shared storage, once of each kind."""
+    if request.param == "s3":
+        return request.getfixturevalue("aws").new_place()
+    (tmp_path / "shared").mkdir()
+    return f"file://{tmp_path / 'shared'}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

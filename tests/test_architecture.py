@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 PRODUCTION = sorted(path for part in ("arc_core", "flows", "tasks") for path in (ROOT / part).rglob("*.py"))
-HEAVY = ("torch", "lightning", "monai", "litellm", "deepspeed")
+HEAVY = ("torch", "lightning", "monai", "litellm", "deepspeed", "s3fs", "aiobotocore")
 HOMELESS = ("utils", "util", "common", "helpers", "base", "manager", "handler", "misc")
 
 

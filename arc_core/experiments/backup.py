@@ -11,9 +11,9 @@ from sqlalchemy import URL, select
 
 from arc_core.errors import StoreError
 from arc_core.experiments.database import Database
+from arc_core.experiments.runs import Runs, inside
 from arc_core.experiments.snapshot import copy_sqlite
 from arc_core.experiments.tables import results
-from arc_core.provenance.canonical import sha256_of_file
 from arc_core.provenance.files import clear_errors
 from arc_core.record import Record
 
@@ -31,11 +31,13 @@ class Backup(Record):
     damaged: tuple[str, ...]
 
 
-def back_up(database: Database, home: Path, folder: Path) -> Backup:
+def back_up(database: Database, home: Path, folder: Path, runs: Runs | None = None) -> Backup:
     """Copy what is finished into the new `folder`, which appears whole or not at all.
 
-    StoreError when it can't be written, or is there already.
+    `runs`: the run folders, where they are not `home`/runs alone. StoreError when it can't be written, or is
+    there already.
     """
+    runs = runs or Runs(home / "runs")
     if folder.exists():
         raise StoreError("it is there already", where=folder, cure="Choose a folder that is not.")
     draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
@@ -48,7 +50,7 @@ def back_up(database: Database, home: Path, folder: Path) -> Backup:
             damaged = [
                 f"{key}/{name}"
                 for key, files in kept.items()
-                for name in _copy_run(home / "runs" / key, draft / "runs" / key, files)
+                for name in _copy_run(runs, key, draft / "runs" / key, files)
             ]
             if (home / "report").is_dir():
                 shutil.copytree(home / "report", draft / "report", ignore=shutil.ignore_patterns(".*"))
@@ -73,17 +75,14 @@ def _copy_store(database: Database, folder: Path) -> None:
         _dump(database.url, folder / DUMP)
 
 
-def _copy_run(run: Path, to: Path, files: Mapping[str, str]) -> list[str]:
+def _copy_run(runs: Runs, experiment_id: str, to: Path, files: Mapping[str, str]) -> list[str]:
     """Copy a result's own files; names of those that are not what was measured."""
-    damaged = []
-    for name, sha256 in files.items():
-        source, target = run / name, to / name
+    for name in files:
+        source, target = runs.path(experiment_id, name), inside(to, name)
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_file():
             shutil.copyfile(source, target)
-        if not target.exists() or sha256_of_file(target) != sha256:
-            damaged.append(name)
-    return damaged
+    return list(runs.fetch(experiment_id, files, to))
 
 
 def _dump(url: URL, path: Path) -> None:

@@ -1,19 +1,17 @@
 """The gate in session: every finished experiment without a verdict gets one, in order of approval."""
 
-from pathlib import Path
-
 from pydantic import TypeAdapter
 
 from arc_core.errors import ArcError
 from arc_core.experiments.board import Proposal
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.result import ACCEPTED, CASES, Case, Verdict
+from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import Study
 from arc_core.gate.verdict import GateConfig, judge
-from arc_core.provenance.canonical import sha256_of_file
 
 
-def judge_finished(memory: Memory, study: Study, runs: Path, config: GateConfig) -> tuple[Verdict, ...]:
+def judge_finished(memory: Memory, study: Study, runs: Runs, config: GateConfig) -> tuple[Verdict, ...]:
     """Compare each new result with the champion of that moment; the verdicts given now."""
     champion, comparisons = memory.champion(study.id), memory.comparisons(study.id)
     waiting = memory.unjudged(study.id)
@@ -40,13 +38,10 @@ def judge_finished(memory: Memory, study: Study, runs: Path, config: GateConfig)
     return tuple(verdicts)
 
 
-def read_cases(memory: Memory, runs: Path, experiment_id: str) -> tuple[Case, ...]:
+def read_cases(memory: Memory, runs: Runs, experiment_id: str) -> tuple[Case, ...]:
     """The held-out cases of a finished experiment; ArcError when the file is not the recorded one."""
-    path = runs / experiment_id / CASES
-    if not path.is_file():
-        raise ArcError(f"{path} is missing, so {experiment_id} can't be compared; restore it from a backup")
-    result = memory.result(experiment_id)
-    recorded, found = result.files.get(CASES) if result else None, sha256_of_file(path)
-    if found != recorded:
-        raise ArcError(f"{path} has changed since it was recorded: SHA-256 {found}, expected {recorded}")
+    result, path = memory.result(experiment_id), runs.path(experiment_id, CASES)
+    recorded = result.files.get(CASES, "") if result else ""
+    if why := runs.fetch(experiment_id, {CASES: recorded}).get(CASES):
+        raise ArcError(f"{path} {why}, so {experiment_id} can't be compared; restore it from a backup")
     return TypeAdapter(tuple[Case, ...]).validate_json(path.read_bytes())

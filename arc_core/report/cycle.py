@@ -14,6 +14,7 @@ from arc_core.experiments.loop import Course
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.objectives import Objectives
+from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import Cycle, Experiment, Study
 from arc_core.provenance.files import clear_errors, write_atomically
 from arc_core.record import Record
@@ -57,12 +58,14 @@ def write_report(
     alarms: Sequence[Alarm] = (),
     forbidden: Sequence[ForbiddenRange] = (),
     objectives: Objectives | None = None,
+    runs: Runs | None = None,
     loop: Course | None = None,
 ) -> CycleReport:
     """Render the report of a cycle that trained `ids`, under `home`/report.
 
     `alarms`: those that the board was warned of. `forbidden`: the ranges it may not enter from now on.
     `objectives`: what the front is shown for; without them there is none. `loop`: what it does next.
+    `runs`: the run folders, where they are not `home`/runs alone.
     """
     folder = home / "report" / study.id
     page = folder / f"cycle-{cycle.number:04d}.html"
@@ -77,7 +80,7 @@ def write_report(
         "arm_in_words": arm_in_words,
     }
     front = told_of_front(memory, study, objectives or {})
-    markdown = _render(memory, study, cycle, summary, told | front, home / "runs")
+    markdown = _render(memory, study, cycle, summary, told | front, runs or Runs(home / "runs"))
     html = page_of(
         "page.html.j2",
         title=f"ARC · cycle {cycle.number}",
@@ -91,7 +94,7 @@ def write_report(
 
 
 def _render(
-    memory: Memory, study: Study, cycle: Cycle, summary: CycleSummary, told: Mapping[str, Any], runs: Path
+    memory: Memory, study: Study, cycle: Cycle, summary: CycleSummary, told: Mapping[str, Any], runs: Runs
 ) -> str:
     dataset, champion = dataset_of(study), memory.champion(study.id)
     scores = memory.scores(study.id, study.metric)
@@ -184,7 +187,7 @@ def _gpu_plot(gpus: Mapping[str, Any]) -> bytes | None:
 
 
 def _champion_overlay(
-    memory: Memory, runs: Path, dataset: Dataset, champion_id: str
+    memory: Memory, runs: Runs, dataset: Dataset, champion_id: str
 ) -> tuple[str | None, bytes | None]:
     """The held-out case of median Dice, without a picture where its mask is not the recorded file."""
     ranked = ranked_cases(memory, runs, champion_id)

@@ -12,6 +12,7 @@ from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.result import Case
+from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import Experiment, Study
 from arc_core.provenance.files import write_atomically
 from arc_core.report import curves
@@ -38,6 +39,7 @@ def write_study_report(
     lessons: Sequence[Lesson] = (),
     alarms: Sequence[Alarm] = (),
     forbidden: Sequence[ForbiddenRange] = (),
+    runs: Runs | None = None,
 ) -> Path:
     """Write the study's page and the index of `home`/report; gives the index.
 
@@ -55,7 +57,7 @@ def write_study_report(
         "pages": {cycle.number for cycle in memory.cycles(study.id) if _page(folder, study, cycle.number)},
         "curves": _curves(memory, rows, champion),
         "front": html_of(markdown("front.md.j2", label=METRICS[study.metric].label, **front)),
-        "overlays": _overlays(memory, study, home / "runs", champion),
+        "overlays": _overlays(memory, study, runs or Runs(home / "runs"), champion),
         "duration": duration,
         "costs": costs_of(memory, study, standing.scorecards),
         "scorecards": html_of(markdown("scorecards.md.j2", standing=standing, directive=None)),
@@ -118,7 +120,7 @@ def _curves(memory: Memory, rows: Sequence[Row], champion: Experiment | None) ->
 
 
 def _overlays(
-    memory: Memory, study: Study, runs: Path, champion: Experiment | None
+    memory: Memory, study: Study, runs: Runs, champion: Experiment | None
 ) -> list[tuple[str, Case, Picture | None]]:
     """The champion's best and worst cases; none of a classification, which has no masks."""
     ranked = ranked_cases(memory, runs, champion.id) if champion else ()

@@ -8,12 +8,14 @@ from arc_core.data.study import dataset_of, split_of
 from arc_core.errors import ExperimentFailed, LeaseDenied, LeaseLost, NoRoom, OutOfTime, SpecError
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
+from arc_core.experiments.runs import Runs
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Experiment, Study
 from arc_core.gpu.allocation import Policy
 from arc_core.settings import Settings
 from arc_core.training.child import Start, start_cold
 from arc_core.training.evaluator import evaluate
+from arc_core.training.handover import Handover, handed_over
 from arc_core.training.launch import LaunchConfig
 from arc_core.training.pace import Pace, Past, measured_pace
 from arc_core.training.placement import request_of
@@ -39,15 +41,15 @@ def run_experiment(
     `deadline` is Unix time: an experiment that is not expected to end by then is not started, one
     that does not end by then is stopped, and both are left for a later cycle. A training that fails,
     by its own fault or the machine's, is an outcome; what is raised is a fault of ARC, or StoreError where
-    the disk takes no more files: the next training would fail as well.
+    the disk or the shared storage takes no more files: the next training would fail as well.
     """
     experiment = memory.experiment(experiment_id)
     if experiment.outcome.has_ended:
         return experiment
     stop = stop or threading.Event()
 
-    def may_train() -> bool:
-        return not memory.experiment(experiment_id).outcome.has_ended
+    def has_ended() -> bool:
+        return memory.experiment(experiment_id).outcome.has_ended
 
     def over() -> bool:
         return stop.is_set() or (deadline is not None and time.time() >= deadline)
@@ -57,12 +59,14 @@ def run_experiment(
             request_of(experiment.outcome.spec, experiment_id, settings, launch),
             memory.leases,
             Policy.of(settings),
-            may_train=may_train,
+            may_train=lambda: not has_ended(),
             over=over,
             stop=stop,
         ) as turn:
-            if turn is not None and may_train():  # it may have been withdrawn while it stood in line
-                _train(memory, experiment, turn, settings, launch, on_event, deadline, start)
+            if turn is not None and not has_ended():  # it may have been withdrawn while it stood in line
+                handover = Handover(Runs.of(settings), experiment_id)
+                with handed_over(handover, settings.storage_checkpoint_s, has_ended):
+                    _train(memory, experiment, turn, handover, settings, launch, on_event, deadline, start)
     except SpecError as error:
         memory.keep_failure(experiment_id, str(error))
     except (NoRoom, LeaseDenied) as reason:
@@ -74,6 +78,7 @@ def _train(
     memory: Memory,
     experiment: Experiment,
     turn: Turn,
+    handover: Handover,
     settings: Settings,
     launch: LaunchConfig,
     on_event: Callable[[Event], None],
@@ -85,6 +90,7 @@ def _train(
 
     def heard(event: Event) -> None:
         turn.on_event(event)
+        handover.on_event(event)
         on_event(event)
 
     try:
@@ -93,9 +99,11 @@ def _train(
             _need_time(pace_of(past, spec, lease.gpu_ids, settings, launch), spec, study, deadline)
         try:
             plan = plan_of(spec, study, experiment.id, settings, launch, lease.gpu_ids)
+            handover.take_up()
             threading.Thread(target=load_regression, daemon=True).start()
             plan = run_worker(plan, on_event=heard, deadline=deadline, stop=turn.stop, start=start)
             result, _ = evaluate(plan)
+            handover.runs.keep(experiment.id, result.files)  # before it is recorded as finished
         except (ExperimentFailed, SpecError) as error:
             memory.keep_failure(experiment.id, str(error), lease.id)
         else:

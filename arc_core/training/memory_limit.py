@@ -44,15 +44,18 @@ def with_halved_micro_batch(plan: TrainingPlan, reason: str) -> TrainingPlan:
 
 
 def as_it_was_left(plan: TrainingPlan) -> TrainingPlan:
-    """The plan as an interrupted attempt had come to carry it out, so that its folds still count."""
+    """The plan as an interrupted attempt had come to carry it out, so that its folds still count.
+
+    That attempt may have been on other devices, or on another machine.
+    """
     try:
         left = TrainingPlan.model_validate_json(plan.path.read_bytes())
     except (OSError, ValidationError):
         return plan
     carried_out = plan
     for _ in range(MAX_HALVINGS + 1):  # nothing else is believed of a file in a run folder
-        if left == carried_out:
-            return left
+        if (left.training, left.deviations) == (carried_out.training, carried_out.deviations):
+            return carried_out
         try:
             carried_out = with_halved_micro_batch(carried_out, "")
         except ExperimentFailed:

@@ -24,6 +24,8 @@ from arc_core.training.cost import cost_of, memory_mib
 from arc_core.training.launch import DeepSpeed, LaunchConfig, Precision, scaled_lr
 from arc_core.training.reference import check_reference
 
+PLAN = "plan.json"
+"""A training's plan, in its run folder."""
 CRITICAL: frozenset[Severity] = frozenset({"critical"})
 Device = Literal["cpu", "cuda"]
 # Every step frees what the next one needs. Given back to the system at once, as is glibc's habit, each page
@@ -84,7 +86,7 @@ class TrainingPlan(Record):
     @property
     def path(self) -> Path:
         """Where the worker reads this plan."""
-        return Path(self.run_dir) / "plan.json"
+        return Path(self.run_dir) / PLAN
 
     def fold_dir(self, fold: int) -> Path:
         return Path(self.run_dir) / f"fold-{fold}"

@@ -18,7 +18,7 @@ from arc_core.training.fold import MODEL
 from arc_core.training.frames import to_tensor
 from arc_core.training.networks import build_network
 from arc_core.training.normalisation import normalise
-from arc_core.training.plan import TrainingPlan
+from arc_core.training.plan import PLAN, TrainingPlan
 from arc_core.training.reading import mask_of, probabilities_of
 from arc_core.training.vcdr import probability_of
 
@@ -61,8 +61,8 @@ class Predictor:
         ArcError when a file is missing, or is not the one that was recorded.
         """
         torch.set_num_threads(threads)
-        _check(run_dir, "plan.json", files)
-        plan = TrainingPlan.model_validate_json((run_dir / "plan.json").read_bytes())
+        _check(run_dir, PLAN, files)
+        plan = TrainingPlan.model_validate_json((run_dir / PLAN).read_bytes())
         names = [f"fold-{fold}/{MODEL}" for fold in range(plan.split.folds)]
         for name in names:
             _check(run_dir, name, files)
@@ -85,6 +85,11 @@ class Predictor:
         with torch.inference_mode():
             parts = [probabilities_of(network(batch))[0] for network in self.networks]
         return torch.stack(parts).mean(dim=0)
+
+
+def needed_of(files: Mapping[str, str]) -> dict[str, str]:
+    """Of the recorded files those that `Predictor.load` reads."""
+    return {name: sha for name, sha in files.items() if name.rpartition("/")[2] in (PLAN, MODEL)}
 
 
 def _check(run_dir: Path, name: str, files: Mapping[str, str]) -> None:

@@ -78,6 +78,16 @@ def test_both_bounds_are_allowed_and_a_step_beyond_is_not(
         ("ARC_LLM_TIMEOUT", "soon", "from 10 to 600"),
         ("ARC_GPU_INTERVAL_S", "0.4", "from 0.5 to 600"),
         ("ARC_GPU_INTERVAL_S", "601", "from 0.5 to 600"),
+        ("ARC_STORAGE_CHECKPOINT_S", "9", "from 10 to 86400"),
+        ("ARC_STORAGE_URL", "ftp://host/x", "s3://BUCKET/PREFIX or file:///FOLDER"),
+        ("ARC_STORAGE_URL", "/mnt/shared", "none of those that ARC knows"),
+        ("ARC_STORAGE_URL", "memory://x", "the protocol 'memory'"),
+        ("ARC_STORAGE_URL", "s3:///prefix", "it names no bucket"),
+        ("ARC_STORAGE_URL", "s3://bucket:9000/x", "it names no bucket"),
+        ("ARC_STORAGE_URL", "file://relative/x", "it names no absolute folder"),
+        ("ARC_STORAGE_URL", "file:///", "it names no absolute folder"),
+        ("ARC_STORAGE_URL", "s3://bucket/../other", "a plain address"),
+        ("ARC_STORAGE_URL", "s3://bucket/x?versionId=1", "a plain address"),
         ("ARC_GPU_MODE", "fake", "auto, real or simulated"),
         ("ARC_TRAINING_GPUS", "0,-1", "each 0 or more"),
         ("ARC_TRAINING_GPUS", "0 and 1", "each 0 or more"),
@@ -131,6 +141,19 @@ def test_the_database_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> 
     settings = load_settings()
     assert "hunter2" not in repr(settings)
     assert settings.store_url.endswith("hunter2@db/arc")
+
+
+def test_keys_in_the_address_of_a_storage_are_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARC_STORAGE_URL", "s3://AKIAKEY:hun/ter2@bucket/x")
+    with pytest.raises(SettingsError, match=r"ARC_STORAGE_URL: credentials don't belong in an") as caught:
+        load_settings()
+    assert "ter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket", "s3://my.bucket-1/a/b_c", "file:///mnt/shared disk"])
+def test_the_address_of_a_storage(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("ARC_STORAGE_URL", url)
+    assert load_settings().storage_url == url
 
 
 def test_the_production_file_loads() -> None:

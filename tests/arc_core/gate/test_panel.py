@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.result import CASES, Case, Verdict
+from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import experiment_id
 from arc_core.gate.bootstrap import interval
 from arc_core.gate.panel import judge_finished
@@ -44,7 +45,7 @@ def finish(memory: Memory, runs: Path, seed: int, cases: list[Case]) -> None:
 
 
 def judged(memory: Memory, runs: Path) -> tuple[Verdict, ...]:
-    return judge_finished(memory, STUDY, runs, CONFIG)
+    return judge_finished(memory, STUDY, Runs(runs), CONFIG)
 
 
 def test_the_configured_baseline_is_called_so(memory: Memory, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from arc_core.experiments.board import Alarm, Decision, Lesson, Proposal, Recoll
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.objectives import Objective
+from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import Experiment, Study
 from arc_core.report.costs import costs_of, duration
 from arc_core.report.front import told_of_front
@@ -247,7 +248,7 @@ def test_the_gpus_of_the_latest_cycles(memory, study, home, simulated):
 
 def test_the_best_and_the_worst_cases_are_shown(memory, study, home):
     champion = memory.champion(study.id)
-    ranked = ranked_cases(memory, home / "runs", champion.id)
+    ranked = ranked_cases(memory, Runs(home / "runs"), champion.id)
     html = rendered(written(memory, study, home).as_uri())
     for words, case in (("best", ranked[-1]), ("worst", ranked[0])):
         assert f"{words}: <code>{case.image_id}</code>, mean Dice {case.mean_dice:.3f}" in html

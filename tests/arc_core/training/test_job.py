@@ -47,9 +47,9 @@ class Line:
         self.cycle = self.memory.begin_cycle(self.study.id)
         self.plan = plan
 
-    def approve(self, **changes) -> str:
+    def proposal(self, **changes) -> Proposal:
         spec = self.plan.spec.changed({path.replace("__", "."): value for path, value in changes.items()})
-        proposal = Proposal(
+        return Proposal(
             id=f"prop-{spec.id}",
             proposer="architect",
             category="explore",
@@ -61,8 +61,11 @@ class Line:
             changes={},
             spec=spec,
         )
+
+    def approve(self, **changes) -> str:
+        proposal = self.proposal(**changes)
         self.memory.keep_decisions(self.cycle, [decision(proposal.id)], {proposal.id: proposal})
-        return experiment_id(self.study.id, spec.id)
+        return experiment_id(self.study.id, proposal.spec.id)
 
     def trained_before(self) -> str:
         """An experiment whose folds all lie in its run folder, without an outcome."""

@@ -96,6 +96,10 @@ def test_a_plan_that_was_edited_is_not_believed(planner, tmp_path, edited):
     halved = with_halved_micro_batch(plan, "CUDA out of memory")
     plan.path.write_text(halved.model_dump_json())
     assert as_it_was_left(plan) == halved
+    elsewhere = halved.system.model_copy(update={"gpu_ids": (7,), "cpu_threads": 5})
+    other = halved.model_copy(update={"run_dir": "/another/machine", "system": elsewhere})
+    plan.path.write_text(other.model_dump_json())
+    assert as_it_was_left(plan) == halved, "its place and its devices are this machine's"
 
 
 @pytest.mark.parametrize(
