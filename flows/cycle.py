@@ -17,6 +17,7 @@ from arc_core.experiments.loop import Course, Loop, LoopRequest
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from flows.monitor import monitor
+from flows.signals import is_stopped, take_back
 from tasks.approval import approve_directive, approve_experiments, cleared
 from tasks.board import agenda, decide, direct, left_over, propose, review
 from tasks.context import Context
@@ -62,6 +63,7 @@ def arc(
     nothing. The cycle is the first of a loop of at most `max_cycles`; with `go_on` it is the next of
     the loop that was started last, as that was asked for, and there is none where that has stopped.
     """
+    take_back()
     asked = LoopRequest(
         task=task, data=data, overrides=overrides or (), max_minutes=max_minutes, max_cycles=max_cycles
     )
@@ -101,6 +103,9 @@ def hold(config: ArcConfig, loop: Loop, deadline: float | None) -> CycleSummary:
         with trainings_end_with_it(), closed_with_it(context):
             summary = run(context, loop, deadline)
     except Exception as error:
+        if is_stopped():
+            interrupted(loop)
+            raise KeyboardInterrupt from error
         course = fail_turn(config, loop, error)
         if loop.request.max_cycles == 1 or is_mistake(error):
             raise

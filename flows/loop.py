@@ -5,10 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from arc_core.errors import ArcError, CycleFailed
+from arc_core.experiments.loop import Loop
 from arc_core.experiments.memory import open_memory
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from flows.terminal import Terminal, counted
+from tasks.loop import SIGNAL
 
 LOOK_S = 1.0  # how late a stop is noticed during a wait; each look is one read of one row
 
@@ -18,6 +20,22 @@ def run_loop(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None
 
     CycleFailed when that is a failure, ArcError when the last cycle's experiments all failed.
     """
+    before = _latest()
+    try:
+        _run(arc, given)
+    except KeyboardInterrupt:
+        loop = _latest()
+        if loop is not None and (before is None or loop.id != before.id):  # none may have been started yet
+            open_memory(get_settings().store_url).loops.end(loop, SIGNAL)
+        raise
+
+
+def _latest() -> Loop | None:
+    settings = get_settings()
+    return open_memory(settings.store_url).loops.latest() if settings.has_store else None
+
+
+def _run(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
     max_minutes = given.pop("max_minutes")
     assert max_minutes is None or isinstance(max_minutes, float)
     deadline = None if max_minutes is None else time.time() + 60 * max_minutes

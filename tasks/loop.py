@@ -17,6 +17,7 @@ from arc_core.settings import get_settings
 from tasks.context import Context
 from tasks.policy import arc_task
 
+SIGNAL = "Ctrl-C or a stop signal"
 LATE_S = 1.0  # so that a run that was laid out for the end of a wait does not come before it
 
 
@@ -102,7 +103,7 @@ def fail_turn(config: ArcConfig, loop: Loop, error: Exception) -> Course:
 def interrupted(loop: Loop) -> None:
     """A signal ends a loop of the command line; a deployed one goes on with the next run."""
     if deployment.id is None:
-        _memory().loops.end(loop, "Ctrl-C or a stop signal")
+        _memory().loops.end(loop, SIGNAL)
 
 
 def wait_for(until: datetime) -> None:

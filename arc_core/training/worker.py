@@ -7,8 +7,10 @@ Standard output carries one JSON object a line, and nothing else:
     {"event": "fold", "fold", "folds", "train_s", "total_s", "reused"}
     {"event": "finished"} or {"event": "failed", "reason", "out_of_memory"?, "unwritable"?}
 
-Exit 0 finished, 3 failed with that reason. A fold that is sealed already is not trained again. A training
-on several devices has a worker for each; the first one speaks, and whichever fails says so.
+Exit 0 finished, 3 failed with that reason. SIGTERM or SIGINT is a stop: once it trains, the worker goes on to
+the end of the step, writes a checkpoint, and ends by that signal. A fold that is sealed already is not
+trained again. A training on several devices has a worker for each; the first one speaks, and whichever fails
+says so.
 """
 
 import contextlib
@@ -27,7 +29,7 @@ import psutil
 from arc_core.errors import ArcError, StoreError
 from arc_core.experiments.result import Point
 from arc_core.provenance.files import explained, is_of_the_disk
-from arc_core.training import libraries
+from arc_core.training import libraries, stop
 from arc_core.training.child import LEASH_VARIABLE
 from arc_core.training.fold import is_finished
 from arc_core.training.memory_limit import is_out_of_memory
@@ -90,6 +92,7 @@ def _train(plan: TrainingPlan, emit: Emit) -> None:
     def on_epoch(point: Point) -> None:
         tell("epoch", epochs=epochs, **point.model_dump())
 
+    stop.listen()
     for fold in waiting:
         done = train_fold(plan, fold, frames, startup_s=startup_s, on_epoch=on_epoch)
         startup_s = 0.0
