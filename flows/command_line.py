@@ -22,7 +22,7 @@ from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from arc_core.training.prediction import Predicted, check_out, images_in
 from flows import signals
-from flows.loop import run_loop
+from flows.loop import is_unreachable, run_loop
 from flows.temporary_server import out_of_reach_of_ctrl_c
 from flows.terminal import Terminal, counted
 from tasks.pause import need_server
@@ -137,19 +137,19 @@ def guarded(command: Callable[[], None], stops: signals.Manner = signals.PLAIN) 
         if isinstance(error, OSError) and is_of_the_disk(error):
             print(f"StoreError: {explained(error)}", file=sys.stderr)
             return 2
-        if "Failed to reach API at" in str(error):
-            print(f"ConfigError: {_unreachable(error)}", file=sys.stderr)
+        if is_unreachable(error):
+            print(f"ConfigError: {_unreachable()}", file=sys.stderr)
             return 2
         traceback.print_exc()
         return 1
     return 0
 
 
-def _unreachable(error: BaseException) -> ConfigError:
+def _unreachable() -> ConfigError:
     return ConfigError(
         "no Prefect server answers there",
         where="PREFECT_API_URL",
-        got=str(error).removeprefix("Failed to reach API at "),
+        got=os.environ.get("PREFECT_API_URL", "a temporary server"),
         cure="Start it (`make up`), mend the address, or unset the variable for a temporary server.",
     )
 

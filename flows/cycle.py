@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.runtime import deployment
 from prefect.states import Cancelled, Completed
 
+from arc_core.clock import unix_s
 from arc_core.config import ArcConfig, load_config
 from arc_core.errors import CycleBusy, CycleFailed
 from arc_core.experiments.board import History
@@ -167,8 +168,8 @@ def plan_only(config: ArcConfig, deadline: float | None) -> CycleSummary:
 
 
 def ends_by(max_minutes: float | None) -> float | None:
-    """When what is started now has to end, in the time of time.time."""
-    return None if max_minutes is None else time.time() + 60 * max_minutes - WRAP_UP_S
+    """When what is started now has to end, in the time of clock.unix_s."""
+    return None if max_minutes is None else unix_s() + 60 * max_minutes - WRAP_UP_S
 
 
 def nothing_ran(config: ArcConfig, name: str, note: str, loop: Course | None = None) -> CycleSummary:

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -40,6 +41,7 @@ CYCLE = Manner(
 )
 
 _stopped = threading.Event()
+_acts: list[Callable[[], None]] = []
 
 
 def heed(manner: Manner) -> None:
@@ -54,6 +56,11 @@ def heed(manner: Manner) -> None:
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(reader, manner), daemon=True).start()
+
+
+def when_stopped(act: Callable[[], None]) -> None:
+    """Have this done at the first signal, in a thread of its own: the main one may be held up."""
+    _acts.append(act)
 
 
 def take_back() -> None:
@@ -79,6 +86,8 @@ def _watch(reader: int, manner: Manner) -> None:
     repeated = _next_stop(reader) == signal.SIGTERM and signal.getsignal(signal.SIGTERM) is not _interrupt
     _stopped.set()
     _say(manner.says)
+    for act in _acts:
+        threading.Thread(target=act, daemon=True).start()
     over = threading.Timer(manner.within_s, _end_all, (STOPPED, manner.exit_code))
     over.daemon = True
     over.start()

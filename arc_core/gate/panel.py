@@ -1,5 +1,7 @@
 """The gate in session: every finished experiment without a verdict gets one, in order of approval."""
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -12,22 +14,42 @@ from arc_core.experiments.study import Study
 from arc_core.gate.verdict import GateConfig, judge
 from arc_core.provenance.canonical import sha256_of_file
 
+log = logging.getLogger(__name__)
+CURE = "restore it from a backup"
 
-def judge_finished(memory: Memory, study: Study, runs: Path, config: GateConfig) -> tuple[Verdict, ...]:
-    """Compare each new result with the champion of that moment; the verdicts given now."""
+
+def judge_finished(
+    memory: Memory,
+    study: Study,
+    runs: Path,
+    config: GateConfig,
+    *,
+    tell: Callable[[str], object] = log.warning,
+) -> tuple[Verdict, ...]:
+    """Compare each new result with the champion of that moment; the verdicts given now.
+
+    Where the measured cases of either are not the recorded ones there is no verdict: `tell` is told why, and
+    the experiment waits for one until they are.
+    """
     champion, comparisons = memory.champion(study.id), memory.comparisons(study.id)
     waiting = memory.unjudged(study.id)
     proposals = memory.said_of([experiment.id for experiment in waiting], Proposal)
     verdicts: list[Verdict] = []
     for experiment in waiting:
+        try:
+            cases = read_cases(memory, runs, experiment.id)
+            champions = read_cases(memory, runs, champion.id) if champion else None
+        except ArcError as error:
+            tell(f"{experiment.id} is not judged: {error}")
+            continue
         comparisons += champion is not None
         result = experiment.outcome.result
         verdict = judge(
             experiment.id,
             study.metric,
-            read_cases(memory, runs, experiment.id),
+            cases,
             champion.id if champion else None,
-            read_cases(memory, runs, champion.id) if champion else None,
+            champions,
             comparisons,
             config,
             own=result.metrics.get(study.metric) if result else None,
@@ -44,9 +66,12 @@ def read_cases(memory: Memory, runs: Path, experiment_id: str) -> tuple[Case, ..
     """The held-out cases of a finished experiment; ArcError when the file is not the recorded one."""
     path = runs / experiment_id / CASES
     if not path.is_file():
-        raise ArcError(f"{path} is missing, so {experiment_id} can't be compared; restore it from a backup")
+        raise ArcError(f"{path} is missing, so {experiment_id} can't be compared; {CURE}")
     result = memory.result(experiment_id)
     recorded, found = result.files.get(CASES) if result else None, sha256_of_file(path)
     if found != recorded:
-        raise ArcError(f"{path} has changed since it was recorded: SHA-256 {found}, expected {recorded}")
+        raise ArcError(
+            f"{path} of {experiment_id} has changed since it was recorded: SHA-256 {found}, "
+            f"expected {recorded}; {CURE}"
+        )
     return TypeAdapter(tuple[Case, ...]).validate_json(path.read_bytes())

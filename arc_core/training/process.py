@@ -14,6 +14,7 @@ from math import inf
 from pathlib import Path
 from typing import IO, Any
 
+from arc_core.clock import unix_s
 from arc_core.errors import ExperimentFailed, OutOfTime, StoreError
 from arc_core.provenance.files import clear_errors, write_atomically
 from arc_core.training.child import Child, Start, start_cold
@@ -42,7 +43,7 @@ def run_worker(
     """Train `plan` in processes of its own; returns the plan that was carried out, when every fold is done.
 
     It differs from what was asked where the memory did not suffice: then smaller micro-batches are tried,
-    and the plan's `deviations` say so. `deadline` is Unix time in seconds (`time.time()`). `on_event` gets
+    and the plan's `deviations` say so. `deadline` is Unix time in seconds (`clock.unix_s`). `on_event` gets
     each line of the worker's protocol, in the calling thread. Raises OutOfTime at the deadline or when
     `stop` is set; StoreError when its files can't be written; otherwise ExperimentFailed with the reason,
     the plan's own job time-out among them.
@@ -119,7 +120,7 @@ class Limits:
 
     def check(self) -> None:
         """OutOfTime: a later cycle goes on from there. ExperimentFailed: it had its time."""
-        if time.time() >= self._deadline:
+        if unix_s() >= self._deadline:
             raise OutOfTime("the time for this experiment is over; what it had done is kept")
         if self._stop.is_set():
             raise OutOfTime("the experiment was stopped; what it had done is kept")

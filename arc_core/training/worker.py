@@ -19,13 +19,11 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-import psutil
-
+from arc_core.clock import age_s
 from arc_core.errors import ArcError, StoreError
 from arc_core.experiments.result import Point
 from arc_core.provenance.files import explained, is_of_the_disk
@@ -87,7 +85,7 @@ def _train(plan: TrainingPlan, emit: Emit) -> None:
     ranks.join(plan)
     vcdr = learns_from_vcdr(plan.spec)
     frames = load_frames(plan.dataset, plan.spec.task, plan.spec.image_size_px, vcdr=vcdr)
-    startup_s = time.time() - psutil.Process().create_time()  # the interpreter's own start included
+    startup_s = age_s()  # the interpreter's own start included
 
     def on_epoch(point: Point) -> None:
         tell("epoch", epochs=epochs, **point.model_dump())
