@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,11 +38,16 @@ def test_the_clock_of_the_tests_can_be_set_back(clock, tmp_path):
     assert 0 < after[1] - before[1] < 100
 
 
-@pytest.mark.parametrize("warm", ["true", "false"])
-def test_a_cycle_ends_as_usual(tmp_path, clock, warm):
+def has_begun(home: Path) -> bool:
+    return (home / "arc.db").exists() and memory_in(home).loops.latest() is not None
+
+
+@pytest.mark.parametrize(("warm", "moment"), [("true", has_begun), ("true", folds), ("false", folds)])
+def test_a_cycle_ends_as_usual(tmp_path, clock, warm, moment):
+    """The hour comes before its training begins, or between two folds."""
     home = tmp_path / "home"
     process = start_cycle(home, *ONE, "--max-minutes", "60", ARC_WARM_WORKERS=warm, **clock.variables)
-    wait_until(lambda: folds(home), process)
+    wait_until(lambda: moment(home), process)
     clock.set_back()
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
