@@ -1,9 +1,7 @@
 """The command lines: arguments in, tables out; exit 0 done, 1 failed, 2 bad input."""
 
 import os
-import signal
 import sys
-import threading
 import time
 import traceback
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
@@ -24,15 +22,13 @@ from arc_core.provenance.files import explained, is_of_the_disk
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from arc_core.training.prediction import Predicted, check_out, images_in
+from flows import signals
 from flows.leftover import own_servers
-from flows.loop import run_loop
+from flows.loop import is_unreachable, run_loop
+from flows.temporary_server import out_of_reach_of_ctrl_c
 from flows.terminal import Terminal, counted
 from tasks.pause import need_server
 from tasks.predict import Champion, no_champion
-
-STOPS = (signal.SIGINT, signal.SIGTERM)
-STOP_S = 10.0  # from a signal to the end at the latest
-STOPPED = "Stopped. What had finished is kept; the same command goes on from there."
 
 
 def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
@@ -47,7 +43,7 @@ def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
     parser.add_argument("--task", choices=["segmentation", "classification"])
     parser.add_argument("overrides", nargs="*", metavar="HYDRA_OVERRIDE", help="such as spec.epochs=30")
     given = parser.parse_intermixed_args()
-    sys.exit(guarded(lambda: _cycles(arc, given.__dict__)))
+    sys.exit(guarded(lambda: _cycles(arc, given.__dict__), signals.CYCLE))
 
 
 def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
@@ -56,7 +52,7 @@ def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
     if given["dry_run"] or config.board.autonomy == "off":
         return _once(arc, given)
     with only_cycle_in(get_settings().home.resolve()):
-        return run_loop(arc, given)
+        return run_loop(out_of_reach_of_ctrl_c(arc), given)
 
 
 def _once(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
@@ -127,68 +123,41 @@ def _check_input(given: dict[str, object]) -> ArcConfig:
     return config
 
 
-def guarded(command: Callable[[], None]) -> int:
-    """The exit code; an error that ARC foresaw is one line, any other is shown whole."""
-    stopped = _stops()
+def guarded(command: Callable[[], None], stops: signals.Manner = signals.PLAIN) -> int:
+    """The exit code; an error that ARC foresaw is one line, any other is shown whole.
+
+    After a signal to stop, whatever it brought about, the code is that of `stops`.
+    """
+    signals.heed(stops)
     try:
         # The terminal has ARC's tables; Prefect's UI has the states.
         log_to_file(get_settings(), quiet="PREFECT_LOGGING_LEVEL" not in os.environ)
         command()
-    except ArcError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return error.exit_code
     except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001  # the last resort: shown whole, never exit 0
-        if stopped.is_set():
-            print(STOPPED, file=sys.stderr)
-            return 130
+        if signals.is_stopped():
+            print(signals.STOPPED, file=sys.stderr)
+            return stops.exit_code
+        if isinstance(error, ArcError):
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            return error.exit_code
         if isinstance(error, OSError) and is_of_the_disk(error):
             print(f"StoreError: {explained(error)}", file=sys.stderr)
             return 2
-        if "Failed to reach API at" in str(error):
-            print(f"ConfigError: {_unreachable(error)}", file=sys.stderr)
+        if is_unreachable(error):
+            print(f"ConfigError: {_unreachable()}", file=sys.stderr)
             return 2
         traceback.print_exc()
         return 1
     return 0
 
 
-def _unreachable(error: BaseException) -> ConfigError:
+def _unreachable() -> ConfigError:
     return ConfigError(
         "no Prefect server answers there",
         where="PREFECT_API_URL",
-        got=str(error).removeprefix("Failed to reach API at "),
+        got=os.environ.get("PREFECT_API_URL", "a temporary server"),
         cure="Start it (`make up`), mend the address, or unset the variable for a temporary server.",
     )
-
-
-def _stops() -> threading.Event:
-    """Set by Ctrl-C or SIGTERM, which then end this process within STOP_S.
-
-    A service manager's stop is a person's Ctrl-C: trainings and Prefect's server are ended, not left.
-    Either reaches that server too, and what then waits for its answer must not hold the terminal. While
-    a flow runs, Prefect has a handler of its own for SIGTERM, so the wake-up pipe is what is watched.
-    """
-    stopped = threading.Event()
-
-    def stop(number: int, frame: object) -> None:
-        stopped.set()
-        raise KeyboardInterrupt
-
-    def watch() -> None:
-        while os.read(reader, 1)[0] not in STOPS:
-            continue
-        stopped.set()
-        time.sleep(STOP_S)
-        print(STOPPED, file=sys.stderr, flush=True)
-        os._exit(130)  # the workers end with their parent
-
-    for number in STOPS:
-        signal.signal(number, stop)
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=watch, daemon=True).start()
-    return stopped
 
 
 def parser_for(program: str, description: str) -> ArgumentParser:

@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.runtime import deployment
 from prefect.states import Cancelled, Completed
 
+from arc_core.clock import unix_s
 from arc_core.config import ArcConfig, load_config
 from arc_core.errors import CycleBusy, CycleFailed
 from arc_core.experiments.board import History
@@ -17,6 +18,7 @@ from arc_core.experiments.loop import Course, Loop, LoopRequest
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from flows.monitor import monitor
+from flows.signals import is_stopped, take_back
 from tasks.ahead import begin_ahead, convened, next_cycle, recheck
 from tasks.approval import approve_directive, approve_experiments, cleared
 from tasks.artifact import show_plan
@@ -64,6 +66,7 @@ def arc(
     nothing. The cycle is the first of a loop of at most `max_cycles`; with `go_on` it is the next of
     the loop that was started last, as that was asked for, and there is none where that has stopped.
     """
+    take_back()
     asked = LoopRequest(
         task=task, data=data, overrides=overrides or (), max_minutes=max_minutes, max_cycles=max_cycles
     )
@@ -103,6 +106,9 @@ def hold(config: ArcConfig, loop: Loop, deadline: float | None) -> CycleSummary:
         with trainings_end_with_it(), closed_with_it(context):
             summary = run(context, loop, deadline)
     except Exception as error:
+        if is_stopped():
+            interrupted(loop)
+            raise KeyboardInterrupt from error
         course = fail_turn(config, loop, error)
         if loop.request.max_cycles == 1 or is_mistake(error):
             raise
@@ -180,8 +186,8 @@ def plan_only(config: ArcConfig, deadline: float | None) -> CycleSummary:
 
 
 def ends_by(max_minutes: float | None) -> float | None:
-    """When what is started now has to end, in the time of time.time."""
-    return None if max_minutes is None else time.time() + 60 * max_minutes - WRAP_UP_S
+    """When what is started now has to end, in the time of clock.unix_s."""
+    return None if max_minutes is None else unix_s() + 60 * max_minutes - WRAP_UP_S
 
 
 def nothing_ran(config: ArcConfig, name: str, note: str, loop: Course | None = None) -> CycleSummary:

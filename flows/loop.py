@@ -2,15 +2,23 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import httpx
+
+from arc_core.clock import steady_s, unix_s
 from arc_core.errors import ArcError, CycleFailed
+from arc_core.experiments.loop import Loop
 from arc_core.experiments.memory import open_memory
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from flows.footprint import give_back, keep_small
+from flows.signals import when_stopped
 from flows.terminal import Terminal, counted
+from tasks.loop import SIGNAL
 
+SERVER_S = 3600.0  # how long a loop waits for a Prefect server that is away
+SERVER_POLL_S = 15.0
 LOOK_S = 1.0  # how late a stop is noticed during a wait; each look is one read of one row
 
 
@@ -19,13 +27,34 @@ def run_loop(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None
 
     CycleFailed when that is a failure, ArcError when the last cycle's experiments all failed.
     """
+    before = _latest()
+
+    def end() -> None:
+        loop = _latest()
+        if loop is not None and (before is None or loop.id != before.id):  # none may have been started yet
+            open_memory(get_settings().store_url).loops.end(loop, SIGNAL)
+
+    when_stopped(end)
+    try:
+        _run(arc, given)
+    except KeyboardInterrupt:
+        end()
+        raise
+
+
+def _latest() -> Loop | None:
+    settings = get_settings()
+    return open_memory(settings.store_url).loops.latest() if settings.has_store else None
+
+
+def _run(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
     max_minutes = given.pop("max_minutes")
     assert max_minutes is None or isinstance(max_minutes, float)
-    deadline = None if max_minutes is None else time.time() + 60 * max_minutes
-    terminal, done, go_on = Terminal(), 0, False
+    deadline = None if max_minutes is None else unix_s() + 60 * max_minutes
+    terminal, done, go_on, heard = Terminal(), 0, False, steady_s()
     keep_small()
     while True:
-        left = None if deadline is None else (deadline - time.time()) / 60
+        left = None if deadline is None else (deadline - unix_s()) / 60
         try:
             with terminal.progress("the cycle runs"):
                 summary = arc(**given, max_minutes=left, go_on=go_on)
@@ -34,7 +63,13 @@ def run_loop(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None
                 raise
             terminal.say(str(failed))
             until: datetime | None = failed.until
+        except Exception as error:
+            if not go_on or not is_unreachable(error) or steady_s() - heard > SERVER_S:
+                raise
+            terminal.say(f"The loop waits for the Prefect server: {error}")
+            until = datetime.now(UTC) + timedelta(seconds=SERVER_POLL_S)
         else:
+            heard = steady_s()
             if summary.cycle:
                 give_back(first=not done)
                 terminal.show_cycle(summary)
@@ -51,24 +86,34 @@ def run_loop(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None
         go_on = True
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Whether it says that no Prefect server answers."""
+    return "Failed to reach API at" in str(error) or isinstance(error, httpx.TransportError)
+
+
 def _is_late(until: datetime, deadline: float | None) -> bool:
     """Whether the time of `--max-minutes` is over by then; so is the loop."""
     loops = open_memory(get_settings().store_url).loops
     loop = loops.latest()
-    if deadline is None or until.timestamp() < deadline or loop is None:
+    if deadline is None or unix_s() + _seconds_to(until) < deadline or loop is None:
         return False
     loops.end(loop, "no time is left to try it again")
     return True
 
 
 def _wait(until: datetime | None) -> None:
-    """Till then, or till a stop is asked for."""
+    """Till then, or till a stop is asked for; no longer where the clock is set back meanwhile."""
     loops = open_memory(get_settings().store_url).loops
-    while until is not None and (left := (until - datetime.now(UTC)).total_seconds()) > 0:
+    over = steady_s() + (0.0 if until is None else _seconds_to(until))
+    while (left := over - steady_s()) > 0:
         loop = loops.latest()
         if loop is None or loop.stop_asked or loop.ended:
             return
         time.sleep(min(left, LOOK_S))
+
+
+def _seconds_to(moment: datetime) -> float:
+    return (moment - datetime.now(UTC)).total_seconds()
 
 
 def _need_one_that_ran(summary: CycleSummary) -> None:

@@ -1,6 +1,5 @@
 """The board's meeting. A step that the store already has for this cycle is read, not held again."""
 
-import time
 from dataclasses import replace
 from math import inf
 
@@ -11,6 +10,7 @@ from arc_core.agents.director import scaled
 from arc_core.agents.forbidden import learned
 from arc_core.agents.moved import moved
 from arc_core.agents.votes import collect
+from arc_core.clock import unix_s
 from arc_core.data.study import split_of
 from arc_core.errors import LeaseDenied
 from arc_core.experiments.board import Budget, Decision, Directive, History, Proposal, Review
@@ -262,4 +262,4 @@ def _seed(context: Context) -> int:
 
 
 def _seconds_until(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - time.time())
+    return None if deadline is None else max(0.0, deadline - unix_s())

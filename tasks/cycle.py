@@ -1,11 +1,11 @@
 """Opening and closing a cycle."""
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from arc_core.clock import unix_s
 from arc_core.config import ArcConfig
 from arc_core.data.study import open_study
 from arc_core.experiments.memory import open_memory
@@ -49,7 +49,7 @@ def open_cycle(
         study_id=study.id,
         cycle=cycle,
         scratch=scratch,
-        models_until=None if deadline is None else (time.time() + deadline) / 2,
+        models_until=None if deadline is None else (unix_s() + deadline) / 2,
     )
     if context.counsel is not None:
         context.counsel.warm_up()

@@ -5,6 +5,7 @@ from itertools import takewhile
 
 from prefect.runtime import deployment
 
+from arc_core.clock import unix_s
 from arc_core.config import ArcConfig
 from arc_core.errors import BadInput, StoreError
 from arc_core.experiments.board import Decision
@@ -16,6 +17,7 @@ from tasks.context import Context
 from tasks.policy import arc_task
 from tasks.successor import lay_out_spare, start_at, take_spares_away
 
+SIGNAL = "Ctrl-C or a stop signal"
 LATE_S = 1.0  # so that a run that was laid out for the end of a wait does not come before it
 
 
@@ -44,11 +46,12 @@ def take_turn(config: ArcConfig, request: LoopRequest, *, go_on: bool) -> tuple[
 
 
 def deadline_of(config: ArcConfig, loop: Loop, max_minutes: float | None) -> float | None:
-    """When a cycle that begins now has to end, in the time of time.time: for its own sake or the loop's."""
-    ends = [] if max_minutes is None else [datetime.now(UTC) + timedelta(minutes=max_minutes)]
+    """When a cycle that begins now has to end, in the time of unix_s: for its own sake or the loop's."""
+    seconds = [] if max_minutes is None else [60 * max_minutes]
     if config.loop.max_hours is not None:
-        ends.append(loop.started + timedelta(hours=config.loop.max_hours))
-    return min(ends).timestamp() if ends else None
+        gone_s = (datetime.now(UTC) - loop.started).total_seconds()
+        seconds.append(3600 * config.loop.max_hours - max(0.0, gone_s))
+    return unix_s() + min(seconds) if seconds else None
 
 
 @arc_task(name="what next")
@@ -112,7 +115,7 @@ def fail_turn(config: ArcConfig, loop: Loop, error: Exception) -> Course:
 def interrupted(loop: Loop) -> None:
     """A signal ends a loop of the command line; a deployed one goes on with the next run."""
     if deployment.id is None:
-        _memory().loops.end(loop, "Ctrl-C or a stop signal")
+        _memory().loops.end(loop, SIGNAL)
 
 
 def wait_for(until: datetime) -> None:

@@ -24,6 +24,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Cancelling
 
+from arc_core.clock import unix_s
 from arc_core.errors import ArcError
 from arc_core.experiments.board import Proposal
 from arc_core.experiments.memory import Memory, open_memory
@@ -223,10 +224,10 @@ def _watched(run: FlowRun, memory: Memory, experiment_id: str, deadline: float |
         while True:
             asked = time.monotonic()
             run = client.read_flow_run(run.id)
-            if (run.state is not None and run.state.is_final()) or time.time() >= over:
+            if (run.state is not None and run.state.is_final()) or unix_s() >= over:
                 return run
-            while not ended and time.monotonic() - asked < SERVER_POLL_S and time.time() < over:
+            while not ended and time.monotonic() - asked < SERVER_POLL_S and unix_s() < over:
                 time.sleep(STORE_POLL_S)
                 if ended := memory.experiment(experiment_id).outcome.has_ended:
-                    over = min(over, time.time() + END_S)
+                    over = min(over, unix_s() + END_S)
             time.sleep(STORE_POLL_S)

@@ -1,7 +1,8 @@
-"""A way to a Prefect server on which one answer is lost: the server has acted, and the client asks again."""
+"""Ways to a Prefect server on which one answer is lost, or all connections are for a while."""
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
@@ -10,7 +11,10 @@ LOST = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0
 
 
 class LossyWay:
-    """Connections to `url` pass through; the answer to the first request with all of `words` is a 503."""
+    """Connections to `url` pass through; the answer to the first request with all of `words` is a 503.
+
+    The server has acted, and the client asks again.
+    """
 
     def __init__(self, url: str, *words: bytes) -> None:
         parts = urlsplit(url)
@@ -51,6 +55,59 @@ class LossyWay:
                     lose.set()
                 server.sendall(chunk)
             server.shutdown(socket.SHUT_WR)
+
+
+class BrokenWay:
+    """Connections to `url` pass through, until it is cut: then nobody is at its address, for a while."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._server = (parts.hostname, parts.port)
+        self._open: set[socket.socket] = set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}{parts.path}"
+        self._listen()
+
+    def cut(self, seconds: float) -> None:
+        """Refuse and drop all for so long; returns when it is over."""
+        self.close()
+        time.sleep(seconds)
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._listen()
+
+    def close(self) -> None:
+        for each in [self._listener, *self._open]:
+            with suppress(OSError):  # it was closed by the other side
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _listen(self) -> None:
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):  # it is cut
+            while True:
+                client, _ = listener.accept()
+                server = socket.create_connection(self._server)
+                self._open |= {client, server}
+                for ends in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+
+    def _pass_on(self, said: socket.socket, heard: socket.socket) -> None:
+        with suppress(OSError):
+            for chunk in _chunks(said):
+                heard.sendall(chunk)
+            heard.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def broken_way(url: str) -> Iterator[BrokenWay]:
+    way = BrokenWay(url)
+    try:
+        yield way
+    finally:
+        way.close()
 
 
 @contextmanager

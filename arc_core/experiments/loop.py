@@ -199,13 +199,13 @@ RULES: tuple[Callable[[Facts, LoopConfig], str | None], ...] = (
 
 
 def _backed_off(facts: Facts, limits: LoopConfig) -> datetime | None:
-    """No wait is longer than it was when it began, even where the clock was set back since."""
+    """None also where the clock was set back since: how much of the wait is over can't be told any more."""
     failures = _failures(facts)
-    if not failures:
+    if not failures or facts.now < failures[0].ended:
         return None
     doubled = limits.backoff_s * 2.0 ** min(len(failures) - 1, 64)
     wait = timedelta(seconds=min(doubled, limits.backoff_max_s))
-    return min(failures[0].ended, facts.now) + wait
+    return failures[0].ended + wait
 
 
 def _failures(facts: Facts) -> list[Turn]:

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from arc_core.clock import unix_s
 from arc_core.experiments.board import OFFLINE, Role
 from arc_core.experiments.call import Call, Spent
 from arc_core.experiments.calls import CallLedger
@@ -146,7 +147,7 @@ class Counsel:
         """One model's answer. The first that does not fit is shown to it again, with what is wrong."""
         seconds = self.timeout_s(role)
         if self._until is not None:
-            seconds = min(seconds, self._until - time.time())
+            seconds = min(seconds, self._until - unix_s())
         if seconds <= 0:
             raise LlmFailed("the cycle has no more time for models")
         ask = _Ask(role, model, self._config.of(role), kind, time.monotonic() + seconds)

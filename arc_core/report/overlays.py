@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from arc_core.data.manifest import Dataset
+from arc_core.errors import ArcError
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.result import Case
 from arc_core.experiments.runs import Runs
@@ -11,8 +12,15 @@ from arc_core.report import figures
 
 
 def ranked_cases(memory: Memory, runs: Runs, experiment_id: str) -> tuple[Case, ...]:
-    """The experiment's held-out cases that have masks, the worst mean Dice first."""
-    cases = [case for case in read_cases(memory, runs, experiment_id) if case.mean_dice is not None]
+    """The experiment's held-out cases that have masks, the worst mean Dice first.
+
+    None where they are not the recorded ones: the gate has told of it, and the rest of the report is as good.
+    """
+    try:
+        found = read_cases(memory, runs, experiment_id)
+    except ArcError:
+        return ()
+    cases = [case for case in found if case.mean_dice is not None]
     return tuple(sorted(cases, key=lambda case: (case.mean_dice, case.image_id)))
 
 

@@ -58,6 +58,7 @@ class EpochBatches:
             per_step = len(positions) // self.steps // ranks
         self.accumulate = min(accumulate, max(1, per_step))
         self._seed, self._epoch = seed, 0
+        self._first = self._done = 0
 
     @property
     def sampler(self) -> "EpochBatches":
@@ -68,6 +69,14 @@ class EpochBatches:
         """The order of an epoch follows from its number alone, whatever came before."""
         self._epoch = epoch
 
+    def state_dict(self) -> dict[str, int]:
+        """How many of the epoch's micro-batches are done with; Lightning keeps it in checkpoints."""
+        return {"done": self._done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """The next epoch begins behind so many."""
+        self._first = state["done"]
+
     def __len__(self) -> int:
         # With micro-batches of one case, the last step may be short of some.
         return min(self.steps * self.accumulate, math.ceil(len(self.positions) / self.ranks))
@@ -76,9 +85,11 @@ class EpochBatches:
         frames = self.frames
         order = draw(self.positions, self.share, generator(self._seed, self._epoch))
         parts = torch.tensor_split(order, len(self) * self.ranks)
-        for number in range(self.rank, len(parts), self.ranks):
+        self._done, self._first = self._first, 0
+        for number in range(self.rank + self._done * self.ranks, len(parts), self.ranks):
             chosen = parts[number]
             # A tenth of the time that `images[chosen]` takes, on a CPU.
             images, targets = (each.index_select(0, chosen) for each in (frames.images, frames.targets))
             vcdr = None if frames.vcdr is None else frames.vcdr[chosen]
             yield Batch(images, targets, vcdr, self._epoch, number)
+            self._done += 1  # the next one is asked for

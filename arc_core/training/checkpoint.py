@@ -1,8 +1,10 @@
-"""A training's state at the end of an epoch, written whole or not at all, and read without unpickling."""
+"""A training's state behind an epoch or a step, written whole or not at all, and read without unpickling."""
 
 import io
 import logging
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +12,11 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from arc_core.provenance.files import write_atomically
-from arc_core.training import ranks
+from arc_core.training import ranks, stop
 from arc_core.training.fold import fold_key
 from arc_core.training.plan import TrainingPlan
 
@@ -116,3 +118,31 @@ class EveryFewSeconds(Checkpoint):  # type: ignore[misc]
         if ranks.agreed(due and not over, module.device):
             trainer.save_checkpoint(self._path)
             self._last = time.monotonic()
+
+
+class StopsWhenTold(Callback):  # type: ignore[misc]
+    """Ends the process at the end of the step in which it, or another of the training's, was told to stop.
+
+    What was learned until then lies in a checkpoint. Lightning puts a handler of SIGTERM in place of ours. It
+    asks the other processes first, and hangs where they are elsewhere.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handlers = {number: signal.getsignal(number) for number in stop.SIGNALS}
+        self._kept_step = 0
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+        self._kept_step = trainer.global_step  # what there is comes from the checkpoint, or was not learned
+
+    def on_train_batch_start(
+        self, trainer: Trainer, module: LightningModule, batch: object, number: int
+    ) -> None:
+        if number % trainer.accumulate_grad_batches != 0 or not ranks.anyone(stop.is_told(), module.device):
+            return
+        if trainer.global_step > self._kept_step:
+            trainer.save_checkpoint(self._path)
+        stop.end()

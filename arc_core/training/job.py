@@ -1,9 +1,9 @@
 """One approved experiment, from its place in line to its recorded outcome."""
 
 import threading
-import time
 from collections.abc import Callable
 
+from arc_core.clock import unix_s
 from arc_core.data.study import dataset_of, split_of
 from arc_core.errors import ExperimentFailed, LeaseDenied, LeaseLost, NoRoom, OutOfTime, SpecError
 from arc_core.experiments.limits import ForbiddenRange
@@ -52,7 +52,7 @@ def run_experiment(
         return memory.experiment(experiment_id).outcome.has_ended
 
     def over() -> bool:
-        return stop.is_set() or (deadline is not None and time.time() >= deadline)
+        return stop.is_set() or (deadline is not None and unix_s() >= deadline)
 
     try:
         with turn_of(
@@ -163,6 +163,6 @@ def pace_of(
 
 
 def _need_time(pace: Pace, spec: ExperimentSpec, study: Study, deadline: float) -> None:
-    needed, left = pace.seconds(spec, split_of(study)), deadline - time.time()
+    needed, left = pace.seconds(spec, split_of(study)), deadline - unix_s()
     if needed > left:
         raise OutOfTime(f"not started: it needs about {needed:.0f} s and {max(left, 0):.0f} s are left")

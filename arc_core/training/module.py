@@ -65,7 +65,8 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
             self.network.compile()  # in place: the names of the weights stay what they are
         self._watched = watched_epochs(spec.epochs)
         self._losses: list[torch.Tensor] = []
-        self._epoch_started = 0.0
+        self._epoch_started: float | None = None  # None: between epochs
+        self._left: dict[str, Any] | None = None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised images (B, 3, S, S) to logits in float32."""
@@ -94,6 +95,19 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
         schedule = build_schedule(self.spec.model_copy(update={"optimiser": scaled}), optimiser, steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_train_start(self) -> None:
+        """Amid an epoch, each process takes up what was its own; the rest is back by now."""
+        if self._left is None:
+            return
+        left, mine = self._left, ranks.this()
+        buffers = dict(self.network.named_buffers())
+        for name, each in left["statistics"].items():
+            buffers[name].copy_(each[mine])
+        if left["losses"] is not None:
+            self._losses.extend(left["losses"][mine].to(self.device))
+        self.training_batches.share = left["share"]
+        self._epoch_started, self._left = time.perf_counter(), None
+
     def on_train_epoch_start(self) -> None:
         self._epoch_started = time.perf_counter()
         self._losses.clear()
@@ -104,7 +118,9 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
 
     def on_train_epoch_end(self) -> None:
         train_loss = float(ranks.mean(torch.stack(self._losses).mean()))  # waits for the device
+        assert self._epoch_started is not None
         self.train_s += time.perf_counter() - self._epoch_started
+        self._epoch_started = None
         ranks.average_running_statistics(self.network)
         self._need_finite(train_loss)
         epoch = self.current_epoch + 1
@@ -126,15 +142,29 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
             self.weights = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        now, began = time.perf_counter(), self._epoch_started
         checkpoint["arc"] = {
             "curve": [point.model_dump() for point in self.curve],
-            "train_s": self.train_s,
-            "total_s": self.before_s + time.perf_counter() - self._began,
+            "train_s": self.train_s + (0.0 if began is None else now - began),
+            "total_s": self.before_s + now - self._began,
+            "epoch": None if began is None else self._unfinished_epoch(),
+        }
+
+    def _unfinished_epoch(self) -> dict[str, Any]:
+        """What the processes have each for itself until the epoch ends. Every one has to ask for it."""
+        buffers = self.network.named_buffers()
+        own = {name: each for name, each in buffers if ranks.count() > 1 and each.is_floating_point()}
+        return {
+            "share": self.training_batches.share,
+            "losses": ranks.of_each(torch.stack(self._losses)) if self._losses else None,
+            "statistics": {name: ranks.of_each(each) for name, each in own.items()},
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.curve = [Point.model_validate(point) for point in checkpoint["arc"]["curve"]]
-        self.train_s, self.before_s = checkpoint["arc"]["train_s"], checkpoint["arc"]["total_s"]
+        kept = checkpoint["arc"]
+        self.curve = [Point.model_validate(point) for point in kept["curve"]]
+        self.train_s, self.before_s = kept["train_s"], kept["total_s"]
+        self._left = kept.get("epoch")
 
     def _need_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

@@ -87,6 +87,9 @@ class Predictor:
         return torch.stack(parts).mean(dim=0)
 
 
+CURE = "restore it from a backup"
+
+
 def needed_of(files: Mapping[str, str]) -> dict[str, str]:
     """Of the recorded files those that `Predictor.load` reads."""
     return {name: sha for name, sha in files.items() if name.rpartition("/")[2] in (PLAN, MODEL)}
@@ -95,9 +98,9 @@ def needed_of(files: Mapping[str, str]) -> dict[str, str]:
 def _check(run_dir: Path, name: str, files: Mapping[str, str]) -> None:
     path = run_dir / name
     if not path.is_file():
-        raise ArcError(f"{path} is missing; the experiment cannot predict without it")
+        raise ArcError(f"{path} is missing, and {run_dir.name} can't predict without it; {CURE}")
     if files.get(name) != sha256_of_file(path):
-        raise ArcError(f"{path} is not the file that was recorded with the result; it is not loaded")
+        raise ArcError(f"{path} is not the file that was recorded with the result of {run_dir.name}; {CURE}")
 
 
 def _network(path: Path, spec: ExperimentSpec) -> torch.nn.Module:

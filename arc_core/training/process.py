@@ -14,6 +14,7 @@ from math import inf
 from pathlib import Path
 from typing import IO, Any
 
+from arc_core.clock import unix_s
 from arc_core.errors import ExperimentFailed, OutOfTime, StoreError
 from arc_core.provenance.files import clear_errors, write_atomically
 from arc_core.training.child import Child, Start, start_cold
@@ -25,6 +26,8 @@ RENDEZVOUS_VARIABLE = "ARC_RENDEZVOUS"
 """Names the file by which the processes of one training find each other, so that no port is opened."""
 
 GRACE_S = 5.0
+CHECKPOINT_S = 15.0
+"""What a training may take to the end of its step and its checkpoint, when a person or a signal stops it."""
 POLL_S = 0.2
 _LOG_LINES = 12
 
@@ -40,11 +43,12 @@ def run_worker(
     """Train `plan` in processes of its own; returns the plan that was carried out, when every fold is done.
 
     It differs from what was asked where the memory did not suffice: then smaller micro-batches are tried,
-    and the plan's `deviations` say so. `deadline` is Unix time in seconds (`time.time()`). `on_event` gets
+    and the plan's `deviations` say so. `deadline` is Unix time in seconds (`clock.unix_s`). `on_event` gets
     each line of the worker's protocol, in the calling thread. Raises OutOfTime at the deadline or when
     `stop` is set; StoreError when its files can't be written; otherwise ExperimentFailed with the reason,
     the plan's own job time-out among them.
-    However this call ends, the workers' whole process groups have ended too.
+    However this call ends, the workers' whole process groups have ended too. They are told by SIGTERM: who
+    trains writes a checkpoint then.
     """
     with clear_errors(Path(plan.run_dir)):
         Path(plan.run_dir).mkdir(parents=True, exist_ok=True)
@@ -71,6 +75,8 @@ def _train(plan: TrainingPlan, on_event: Callable[[Event], None], limits: "Limit
     workers: list[Child] = []
     with tempfile.TemporaryDirectory(prefix="arc-ranks-") as folder, log_path.open("ab") as log:
         meeting = {RENDEZVOUS_VARIABLE: str(Path(folder) / "rendezvous")}
+        limits.check()
+        patience_s = GRACE_S
         reader, writer = os.pipe()
         try:
             try:
@@ -81,8 +87,12 @@ def _train(plan: TrainingPlan, on_event: Callable[[Event], None], limits: "Limit
                 os.close(writer)
             last = _listen(workers, os.fdopen(reader, "rb"), on_event, limits)
             code = _exit_code(workers)
+        except BaseException as error:
+            if limits.is_stopped or not isinstance(error, Exception):  # else nobody may wait as long
+                patience_s = CHECKPOINT_S
+            raise
         finally:
-            _end(workers)
+            _end(workers, patience_s)
     _need_success(code, last, log_path, log_start)
 
 
@@ -104,9 +114,13 @@ class Limits:
         self._timeout_s = inf if job_timeout_s is None else job_timeout_s
         self._began, self._stop = time.monotonic(), stop
 
+    @property
+    def is_stopped(self) -> bool:
+        return self._stop.is_set()
+
     def check(self) -> None:
         """OutOfTime: a later cycle goes on from there. ExperimentFailed: it had its time."""
-        if time.time() >= self._deadline:
+        if unix_s() >= self._deadline:
             raise OutOfTime("the time for this experiment is over; what it had done is kept")
         if self._stop.is_set():
             raise OutOfTime("the experiment was stopped; what it had done is kept")
@@ -164,12 +178,12 @@ def _exit_code(workers: Sequence[Child]) -> int:
     return min((code for code in (worker.poll() for worker in workers) if code), default=0)
 
 
-def _end(workers: Sequence[Child]) -> None:
-    """SIGTERM, a grace for the workers, then SIGKILL to all that is left, the workers' children too."""
+def _end(workers: Sequence[Child], patience_s: float) -> None:
+    """SIGTERM, time for a last step, then SIGKILL to all that is left, the workers' children too."""
     running = [worker for worker in workers if worker.poll() is None]
     for worker in running:
         _signal_group(worker, signal.SIGTERM)
-    until = time.monotonic() + GRACE_S
+    until = time.monotonic() + patience_s
     for worker in running:
         with contextlib.suppress(subprocess.TimeoutExpired):
             worker.wait(timeout=max(0.0, until - time.monotonic()))

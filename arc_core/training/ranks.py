@@ -80,6 +80,24 @@ def agreed(yes: bool, device: torch.device) -> bool:
     return bool(said.item())
 
 
+def anyone(yes: bool, device: torch.device) -> bool:
+    """Whether it is so in any of them: they have to do the same."""
+    if count() == 1:
+        return yes
+    said = torch.tensor([int(yes)], device=device)
+    distributed.all_reduce(said, distributed.ReduceOp.MAX)
+    return bool(said.item())
+
+
+def of_each(mine: torch.Tensor) -> torch.Tensor:
+    """Each process's own (…), as (processes, …). On every process."""
+    if count() == 1:
+        return mine.unsqueeze(0)
+    all_of_them = [torch.empty_like(mine) for _ in range(count())]
+    distributed.all_gather(all_of_them, mine.contiguous())
+    return torch.stack(all_of_them)
+
+
 def remember_for_all(network: torch.nn.Module) -> None:
     """Let batch norm forget as fast as in one process, which would see all the processes' micro-batches."""
     for layer in network.modules():

@@ -1,17 +1,21 @@
 """Lightning's Trainer for a plan: how the processes share the work, and in which arithmetic."""
 
-import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 
-from arc_core.training.checkpoint import AtomicIO, EveryFewSeconds, checkpoint_path, tensors_of
+from arc_core.training.checkpoint import (
+    AtomicIO,
+    EveryFewSeconds,
+    StopsWhenTold,
+    checkpoint_path,
+    tensors_of,
+)
 from arc_core.training.launch import Precision
 from arc_core.training.plan import TrainingPlan
 
@@ -44,7 +48,7 @@ def build_trainer(plan: TrainingPlan, fold: int, accumulate: int) -> Trainer:
         deterministic="warn" if on_gpu else True,
         callbacks=[
             EveryFewSeconds(checkpoint_path(plan, fold), plan.training.checkpoint_every_s),
-            EndsAsAnyProcess(),
+            StopsWhenTold(checkpoint_path(plan, fold)),
         ],
         logger=False,
         enable_progress_bar=False,
@@ -52,15 +56,6 @@ def build_trainer(plan: TrainingPlan, fold: int, accumulate: int) -> Trainer:
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
     )
-
-
-class EndsAsAnyProcess(Callback):  # type: ignore[misc]  # lightning is skipped by mypy
-    """Takes back Lightning's handler of SIGTERM. It asks the other processes first, which hangs where they
-    are elsewhere, and hides from `process` that it was a stop from outside."""
-
-    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def reader(plan: TrainingPlan) -> Callable[[Path], Any]:

@@ -7,8 +7,10 @@ Standard output carries one JSON object a line, and nothing else:
     {"event": "fold", "fold", "folds", "train_s", "total_s", "reused"}
     {"event": "finished"} or {"event": "failed", "reason", "out_of_memory"?, "unwritable"?}
 
-Exit 0 finished, 3 failed with that reason. A fold that is sealed already is not trained again. A training
-on several devices has a worker for each; the first one speaks, and whichever fails says so.
+Exit 0 finished, 3 failed with that reason. SIGTERM or SIGINT is a stop: once it trains, the worker goes on to
+the end of the step, writes a checkpoint, and ends by that signal. A fold that is sealed already is not
+trained again. A training on several devices has a worker for each; the first one speaks, and whichever fails
+says so.
 """
 
 import contextlib
@@ -17,17 +19,15 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-import psutil
-
+from arc_core.clock import age_s
 from arc_core.errors import ArcError, StoreError
 from arc_core.experiments.result import Point
 from arc_core.provenance.files import explained, is_of_the_disk
-from arc_core.training import libraries
+from arc_core.training import libraries, stop
 from arc_core.training.child import LEASH_VARIABLE
 from arc_core.training.fold import is_finished
 from arc_core.training.memory_limit import is_out_of_memory
@@ -85,11 +85,12 @@ def _train(plan: TrainingPlan, emit: Emit) -> None:
     ranks.join(plan)
     vcdr = learns_from_vcdr(plan.spec)
     frames = load_frames(plan.dataset, plan.spec.task, plan.spec.image_size_px, vcdr=vcdr)
-    startup_s = time.time() - psutil.Process().create_time()  # the interpreter's own start included
+    startup_s = age_s()  # the interpreter's own start included
 
     def on_epoch(point: Point) -> None:
         tell("epoch", epochs=epochs, **point.model_dump())
 
+    stop.listen()
     for fold in waiting:
         done = train_fold(plan, fold, frames, startup_s=startup_s, on_epoch=on_epoch)
         startup_s = 0.0

@@ -1,6 +1,5 @@
 """A cycle that is killed is taken up where it stopped; while it lives, no other may start."""
 
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +7,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.command import TINY, TWO, Finished, copied, memory_in, run_cycle, start_cycle
+from tests.command import TWO, Finished, copied, memory_in, run_cycle, start_cycle
 
 COLD = {"ARC_WARM_WORKERS": "false"}
 """Warm, so small a study is trained before anybody can interrupt it."""
-LONG = (*TINY, "board.experiments_per_cycle=1", "spec.epochs=200", "spec.image_size_px=96")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,42 +106,3 @@ def test_what_had_finished_is_not_trained_again(killed, resumed):
 def test_each_experiment_is_judged_once(resumed):
     judged = [verdict.experiment_id for verdict in resumed.memory.verdicts(resumed.study)]
     assert sorted(judged) == sorted(results(resumed.home))
-
-
-def service_manager(process: psutil.Process) -> None:
-    """SIGTERM to the command alone."""
-    process.terminate()
-
-
-def ctrl_c(process: psutil.Process) -> None:
-    """SIGINT to all that runs in the terminal: Prefect's server and the workers get it too."""
-    for each in [process, *process.children(recursive=True)]:
-        each.send_signal(signal.SIGINT)
-
-
-def thorough_service_manager(process: psutil.Process) -> None:
-    """SIGTERM to all of the service's processes, as systemd does."""
-    for each in [process, *process.children(recursive=True)]:
-        each.terminate()
-
-
-@pytest.mark.parametrize("warm", ["true", "false"])
-@pytest.mark.parametrize("stop", [service_manager, ctrl_c, thorough_service_manager])
-def test_a_stop_ends_trainings_and_server_and_loses_nothing(tmp_path, stop, warm):
-    home = tmp_path / "home"
-    process = start_cycle(home, *LONG, ARC_WARM_WORKERS=warm)
-    try:
-        wait_until(lambda: workers(home), process)
-        started = psutil.Process(process.pid).children(recursive=True)
-        stop(psutil.Process(process.pid))
-        _, said = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert "the same command goes on from there" in said
-    gone, alive = psutil.wait_procs(started, timeout=10)
-    assert gone
-    assert alive == []
-    memory = memory_in(home)
-    (study,) = memory.studies()
-    assert {experiment.outcome.status for experiment in memory.experiments(study)} == {"stopped"}

@@ -97,9 +97,11 @@ def epochs_of(train, plan) -> list[int]:
     return [event["epoch"] for event in events if event["event"] == "epoch" and event["fold"] == 0]
 
 
-def test_a_checkpoint_cut_short_is_left_aside(interrupted, train):
+@pytest.mark.parametrize("left", [0.0, 0.001, 0.3, 0.9, 0.9999])
+def test_a_checkpoint_cut_short_is_left_aside(interrupted, train, left):
     plan, checkpoint = interrupted
-    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: int(left * len(whole))])
     assert epochs_of(train, plan) == [1, 2, 3, 4, 5, 6]
     assert "can't be read" in (Path(plan.run_dir) / "worker.log").read_text()
 
@@ -126,6 +128,18 @@ def test_a_deepspeed_checkpoint_without_a_part_is_left_aside(planner, train, tmp
     checkpoint = checkpoint_path(plan, 0)
     next(checkpoint.rglob("*optim_states.pt")).unlink()
     assert epochs_of(train, plan) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("part", ["*model_states.pt", "*optim_states.pt"])
+@pytest.mark.parametrize("left", [0.0, 0.9])
+def test_a_deepspeed_checkpoint_cut_short_is_left_aside(planner, train, tmp_path, part, left):
+    plan = planner(tmp_path, launch=LAUNCHES["deepspeed"], **SPEC)
+    killed_at(train, plan, 0, 4)
+    path = next(checkpoint_path(plan, 0).rglob(part))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(left * len(whole))])
+    assert epochs_of(train, plan) == [1, 2, 3, 4, 5, 6]
+    assert "can't be read" in (Path(plan.run_dir) / "worker.log").read_text()
 
 
 def test_a_checkpoint_runs_no_code(interrupted, train, monkeypatch):
