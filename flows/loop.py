@@ -29,14 +29,17 @@ def run_loop(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None
     """
     before = _latest()
 
-    def end() -> None:
+    def begun() -> Loop | None:
         loop = _latest()
-        if loop is not None and (before is None or loop.id != before.id):  # none may have been started yet
+        return None if loop is None or (before is not None and loop.id == before.id) else loop
+
+    def end() -> None:
+        if loop := begun():
             open_memory(get_settings().store_url).loops.end(loop, SIGNAL)
 
     when_stopped(end)
     try:
-        _run(arc, given)
+        _run(arc, given, lambda: given["max_cycles"] != 1 and begun() is not None)
     except KeyboardInterrupt:
         end()
         raise
@@ -47,7 +50,9 @@ def _latest() -> Loop | None:
     return open_memory(settings.store_url).loops.latest() if settings.has_store else None
 
 
-def _run(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
+def _run(
+    arc: Callable[..., CycleSummary], given: dict[str, object], waits_for_server: Callable[[], bool]
+) -> None:
     max_minutes = given.pop("max_minutes")
     assert max_minutes is None or isinstance(max_minutes, float)
     deadline = None if max_minutes is None else unix_s() + 60 * max_minutes
@@ -64,7 +69,7 @@ def _run(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
             terminal.say(str(failed))
             until: datetime | None = failed.until
         except Exception as error:
-            if not go_on or not is_unreachable(error) or steady_s() - heard > SERVER_S:
+            if not is_unreachable(error) or not waits_for_server() or steady_s() - heard > SERVER_S:
                 raise
             terminal.say(f"The loop waits for the Prefect server: {error}")
             until = datetime.now(UTC) + timedelta(seconds=SERVER_POLL_S)

@@ -38,6 +38,15 @@ def test_the_clock_of_the_tests_can_be_set_back(clock, tmp_path):
     assert 0 < after[1] - before[1] < 100
 
 
+def ended(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """What it has said by its end."""
+    try:
+        return process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+        process.wait()
+
+
 def has_begun(home: Path) -> bool:
     return (home / "arc.db").exists() and memory_in(home).loops.latest() is not None
 
@@ -49,7 +58,7 @@ def test_a_cycle_ends_as_usual(tmp_path, clock, warm, moment):
     process = start_cycle(home, *ONE, "--max-minutes", "60", ARC_WARM_WORKERS=warm, **clock.variables)
     wait_until(lambda: moment(home), process)
     clock.set_back()
-    _, said = process.communicate(timeout=PATIENCE_S)
+    _, said = ended(process)
     assert process.returncode == 0, said
     memory = memory_in(home)
     (study,) = memory.studies()
@@ -74,7 +83,7 @@ def test_a_wait_after_a_failure_takes_no_longer(tmp_path, clock, prefect_server)
     process = start_cycle(home, *ONE, *limits, PREFECT_API_URL=prefect_server, **clock.variables)
     assert "The loop waits until" in process.stdout.readline()
     clock.set_back()
-    _, said = process.communicate(timeout=PATIENCE_S)
+    _, said = ended(process)
     assert process.returncode == 1
     assert "2 cycles in a row failed for the same reason" in said
 
@@ -108,8 +117,5 @@ def test_a_deadline_holds(tmp_path, clock, one_cycle):
     )
     assert json.loads(process.stdout.readline())["event"] == "started"
     clock.set_back()
-    try:
-        said, _ = process.communicate(timeout=PATIENCE_S)
-    finally:
-        process.kill()
+    said, _ = ended(process)
     assert json.loads(said.splitlines()[-1]) == {"event": "out of time"}

@@ -8,6 +8,8 @@ from tests.lossy import broken_way
 
 ONE = (*TINY, "board.experiments_per_cycle=1", "spec.epochs=20")
 AWAY_S = 60.0
+ASKS_ONCE = {"PREFECT_CLIENT_MAX_RETRIES": "0"}
+"""Prefect's client asks again for a minute before each of its calls fails."""
 
 
 def sealed(home: Path) -> dict[Path, int]:
@@ -33,7 +35,7 @@ def test_a_cycle_outlasts_a_minute_without_its_server(tmp_path, prefect_server):
 def test_a_server_that_stays_away_is_named_and_the_next_run_repeats_nothing(tmp_path, prefect_server):
     home = tmp_path / "home"
     with broken_way(prefect_server) as way:
-        process = start_cycle(home, *ONE, PREFECT_API_URL=way.url)
+        process = start_cycle(home, *ONE, PREFECT_API_URL=way.url, **ASKS_ONCE)
         wait_until(lambda: workers(home), process)
         way.close()
         _, said = process.communicate()
@@ -51,7 +53,7 @@ def test_a_server_that_stays_away_is_named_and_the_next_run_repeats_nothing(tmp_
 
 
 def test_a_loop_waits_for_its_server(tmp_path, prefect_server):
-    """It goes as the first cycle ends, so that the second can't even begin."""
+    """It goes as the first cycle ends: neither that can be told, nor the second be begun."""
     home = tmp_path / "home"
 
     def has_a_turn() -> bool:
@@ -59,11 +61,12 @@ def test_a_loop_waits_for_its_server(tmp_path, prefect_server):
         return bool(loops and (loop := loops.latest()) and loops.turns(loop))
 
     with broken_way(prefect_server) as way:
-        process = start_cycle(home, *ONE, "--max-cycles", "2", PREFECT_API_URL=way.url)
+        process = start_cycle(home, *ONE, "--max-cycles", "2", PREFECT_API_URL=way.url, **ASKS_ONCE)
         wait_until(has_a_turn, process)
         way.cut(AWAY_S)
-        _, said = process.communicate()
+        out, said = process.communicate()
     assert process.returncode == 0, said
+    assert "The loop waits for the Prefect server: " in out
     memory = memory_in(home)
     (study,) = memory.studies()
     assert [cycle.status for cycle in memory.cycles(study)] == ["finished"] * 2

@@ -68,7 +68,7 @@ def epochs_of(events) -> list[tuple[int, int]]:
     ("launch", "at", "rank"),
     [
         *(("one process", at, 0) for at in (1, 2, 9, 12, 34)),
-        *(("ddp", at, rank) for at, rank in ((2, 0), (7, 1), (8, 1))),
+        *(("ddp", at, rank) for at, rank in ((2, 0), (6, 1), (8, 1))),
         ("deepspeed", 6, 1),
     ],
 )
