@@ -57,7 +57,7 @@ def main() -> None:
         dice = random.Random(given.seed)
         for number in range(1, given.rounds + 1):
             _round(stormy, number, dice, took_s, tally, given)
-            print(f"round {number}: {dict(tally.killed)}, {len(tally.faults)} faults", flush=True)
+            print(f"round {number}: {dict(tally.killed)}, faults: {tally.faults}", flush=True)
         if not given.ahead:
             tally.faults += _differences(calm, stormy)
     rows = [

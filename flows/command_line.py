@@ -25,7 +25,7 @@ from arc_core.training.prediction import Predicted, check_out, images_in
 from flows import signals
 from flows.leftover import own_servers
 from flows.loop import is_unreachable, run_loop
-from flows.temporary_server import out_of_reach_of_ctrl_c
+from flows.temporary_server import on_a_kept_server
 from flows.terminal import Terminal, counted
 from tasks.pause import need_server
 from tasks.predict import Champion, no_champion
@@ -52,7 +52,7 @@ def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
     if given["dry_run"] or config.board.autonomy == "off":
         return _once(arc, given)
     with only_cycle_in(get_settings().home.resolve()):
-        return run_loop(out_of_reach_of_ctrl_c(arc), given)
+        return run_loop(on_a_kept_server(arc), given)
 
 
 def _once(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:

@@ -1,20 +1,38 @@
 """Prefect's temporary server, which a flow starts where PREFECT_API_URL names none."""
 
+import atexit
+import logging
 import signal
+import subprocess
+import threading
+import time
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from prefect.settings import get_current_settings
+
+from flows.signals import is_stopped
+
+if TYPE_CHECKING:
+    from prefect.server.api.server import SubprocessASGIServer
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+log = logging.getLogger(__name__)
+STARTS = (
+    10  # of a server that dies again and again; then the cycle fails, and is taken up by the next command
+)
+PAUSE_S = 1.0
+_over = threading.Event()
 
-def out_of_reach_of_ctrl_c(flow: Callable[P, R]) -> Callable[P, R]:
-    """The flow, on a server that Ctrl-C in the terminal does not reach: the flow's end needs its answers.
 
-    A process started while a signal is blocked never gets it. SIGTERM, by which Prefect ends it, is not.
+def on_a_kept_server(flow: Callable[P, R]) -> Callable[P, R]:
+    """The flow, on a server that Ctrl-C in the terminal does not reach, and that is there again if it dies.
+
+    The flow's end needs its answers, and asks for them for minutes. A process started while a signal is
+    blocked never gets it; SIGTERM, by which Prefect ends the server, is not blocked.
     """
 
     @wraps(flow)
@@ -23,11 +41,33 @@ def out_of_reach_of_ctrl_c(flow: Callable[P, R]) -> Callable[P, R]:
         if settings.api.url is None and settings.server.ephemeral.enabled:
             from prefect.server.api.server import SubprocessASGIServer  # what the flow's client will import
 
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            try:
-                SubprocessASGIServer().start()  # the very one that the flow will find
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            server = SubprocessASGIServer()  # the very one that the flow will find
+            if not server.running:
+                _out_of_reach_of_ctrl_c(server.start)
+                atexit.register(_over.set)  # before Prefect's own handler, which ends the server
+                threading.Thread(target=_keep, args=(server,), daemon=True).start()
         return flow(*args, **kwargs)
 
     return call
+
+
+def _keep(server: "SubprocessASGIServer") -> None:
+    """Where its process is killed, start another: on the same port, with the same database."""
+    for _ in range(STARTS):
+        process: subprocess.Popen[Any] | None = server.server_process
+        if process is None:
+            return
+        code = process.wait()
+        time.sleep(PAUSE_S)
+        if _over.is_set() or is_stopped() or server.server_process is not process:
+            return
+        log.warning("Prefect's temporary server has ended with %d and is started again", code)
+        server.server_process = _out_of_reach_of_ctrl_c(server._run_uvicorn_command)
+
+
+def _out_of_reach_of_ctrl_c(start: Callable[[], R]) -> R:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

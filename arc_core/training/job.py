@@ -1,7 +1,9 @@
 """One approved experiment, from its place in line to its recorded outcome."""
 
+import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from arc_core.clock import unix_s
 from arc_core.data.study import dataset_of, split_of
@@ -20,9 +22,13 @@ from arc_core.training.launch import LaunchConfig
 from arc_core.training.pace import Pace, Past, measured_pace
 from arc_core.training.placement import request_of
 from arc_core.training.plan import TrainingPlan, compile_plan
-from arc_core.training.process import Event, run_worker
+from arc_core.training.process import Event, WorkerKilled, run_worker
 from arc_core.training.turn import Turn, turn_of
 from arc_core.training.vcdr import load_regression
+
+log = logging.getLogger(__name__)
+
+RUNS = 3  # of a training whose worker is killed: whoever did it, or a memory that was full, may be gone
 
 
 def run_experiment(
@@ -101,7 +107,7 @@ def _train(
             plan = plan_of(spec, study, experiment.id, settings, launch, lease.gpu_ids)
             handover.take_up()
             threading.Thread(target=load_regression, daemon=True).start()
-            plan = run_worker(plan, on_event=heard, deadline=deadline, stop=turn.stop, start=start)
+            plan = _run(plan, on_event=heard, deadline=deadline, stop=turn.stop, start=start)
             result, _ = evaluate(plan)
             handover.runs.keep(experiment.id, result.files)  # before it is recorded as finished
         except (ExperimentFailed, SpecError) as error:
@@ -113,6 +119,16 @@ def _train(
     except BaseException as error:
         memory.keep_stop(experiment.id, f"interrupted by {type(error).__name__}: {error}", lease.id)
         raise
+
+
+def _run(plan: TrainingPlan, **how: Any) -> TrainingPlan:
+    """`run_worker`, which goes on from the checkpoint where its worker is killed: RUNS times in all."""
+    for left in reversed(range(1, RUNS)):
+        try:
+            return run_worker(plan, **how)
+        except WorkerKilled as error:
+            log.warning("%s goes on from its checkpoint, %d more times: %s", plan.experiment_id, left, error)
+    return run_worker(plan, **how)
 
 
 def plan_of(

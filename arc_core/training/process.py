@@ -68,6 +68,10 @@ class OutOfMemory(ExperimentFailed):
     """The training needs less on the device at once."""
 
 
+class WorkerKilled(ExperimentFailed):
+    """By SIGKILL, which ARC sends to none that it listens to: by a person, or where memory is short."""
+
+
 def _train(plan: TrainingPlan, on_event: Callable[[Event], None], limits: "Limits", start: Start) -> None:
     """Start every process of the training, listen to them, and end them."""
     log_path = Path(plan.run_dir) / "worker.log"
@@ -102,7 +106,8 @@ def _need_success(code: int, last: Event, log_path: Path, log_start: int) -> Non
     if "unwritable" in last:  # the machine's fault, which the next experiment would meet as well
         raise StoreError(**last["unwritable"])
     if code != 0 or last.get("event") != "finished":
-        kind = OutOfMemory if last.get("out_of_memory") else ExperimentFailed
+        kind = WorkerKilled if -code == signal.SIGKILL else ExperimentFailed
+        kind = OutOfMemory if last.get("out_of_memory") else kind
         raise kind(_reason(code, last, log_path, log_start))
 
 

@@ -276,6 +276,36 @@ def test_an_interruption_is_recorded_and_ends_the_worker(line):
     assert line.run(made).status == "finished"
 
 
+def killer(times: int):
+    """Kills the worker at its first word, so often; and how often it was started."""
+    started = []
+
+    def kill(event: dict) -> None:
+        if event["event"] == "started":
+            started.append(event["pid"])
+            if len(started) <= times:
+                psutil.Process(event["pid"]).kill()
+
+    return kill, started
+
+
+def test_a_training_whose_worker_is_killed_goes_on(line):
+    kill, started = killer(times=2)
+    outcome = line.run(line.approve(), on_event=kill)
+    assert (outcome.status, outcome.reason) == ("finished", "")
+    assert len(started) == 3
+
+
+def test_one_that_is_killed_each_time_fails_with_its_reason(line):
+    kill, started = killer(times=99)
+    outcome = line.run(line.approve(), on_event=kill)
+    assert outcome.status == "failed"
+    assert outcome.reason.startswith(
+        "the worker was killed by signal 9 (often: the machine ran out of memory)"
+    )
+    assert len(started) == 3
+
+
 def test_the_experiment_of_a_dead_process_is_taken_over(line):
     made = line.trained_before()
     dead = subprocess.Popen([sys.executable, "-c", ""])

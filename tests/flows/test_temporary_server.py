@@ -1,0 +1,58 @@
+"""A cycle whose temporary server is killed: there is another, and the cycle ends as usual."""
+
+import signal
+import time
+
+import psutil
+import pytest
+
+from tests.command import TINY, memory_in, start_cycle
+from tests.flows.test_leftover import server_of
+
+LONG = (*TINY, "board.experiments_per_cycle=1", "spec.epochs=40", "space.axes.epochs.choices=[40]")
+
+
+@pytest.fixture
+def cycle(tmp_path):
+    process = start_cycle(tmp_path / "home", *LONG)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_killed_server_is_there_again_and_the_cycle_ends(cycle, tmp_path):
+    database = tmp_path / "home" / "arc.db"
+    while not (database.exists() and memory_in(database.parent).leases.held()):
+        assert cycle.poll() is None, cycle.communicate()
+        time.sleep(0.1)
+    killed = server_of(cycle.pid)
+    killed.send_signal(signal.SIGKILL)
+    out, err = cycle.communicate()
+    assert cycle.returncode == 0, err
+    assert "baseline" in out
+    memory = memory_in(database.parent)
+    (study,) = memory.studies()
+    assert [each.status for each in memory.cycles(study)] == ["finished"]
+    assert [each.outcome.status for each in memory.experiments(study)] == ["finished"]
+
+
+def test_a_server_that_has_ended_with_its_cycle_is_not_started_again(cycle):
+    before = server_of_nobody()
+    while server_of(cycle.pid) is None:
+        assert cycle.poll() is None, cycle.communicate()
+        time.sleep(0.1)
+    server = server_of(cycle.pid)
+    cycle.communicate()
+    time.sleep(2.0)
+    assert not server.is_running()
+    assert server_of_nobody() == before
+
+
+def server_of_nobody():
+    """Pids of temporary servers whose command is gone."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "ppid"])
+        if any("prefect.server" in part for part in process.info["cmdline"] or ())
+        and process.info["ppid"] == 1
+    ]
