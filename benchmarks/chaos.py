@@ -31,6 +31,7 @@ from benchmarks.study import scratch
 from tests.command import TINY, environment
 
 KINDS = ("cycle", "training", "fork server", "Prefect server", "all")
+WAIT_S = 10.0  # for a training to begin, where one is to be killed
 LONGEST_S = 300.0  # for one cycle; longer is a hang
 STUDY = (*TINY, "board.experiments_per_cycle=2", "spec.epochs=6", "space.axes.epochs.choices=[6,8]")
 
@@ -127,8 +128,11 @@ def _code(process: "subprocess.Popen[str]") -> int | None:
 
 
 def _kill(process: "subprocess.Popen[str]", wanted: str) -> str:
-    """SIGKILL to a process of that kind, or to another where there is none now; its kind."""
-    parts = _parts(process.pid)
+    """SIGKILL to a process of that kind, as soon as there is one; its kind."""
+    parts, until = _parts(process.pid), time.monotonic() + WAIT_S
+    while not parts.get(wanted) and wanted != "all" and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+        parts = _parts(process.pid)
     kind = wanted if wanted == "all" or parts.get(wanted) else "cycle"
     for each in chain.from_iterable(parts.values()) if kind == "all" else parts[kind][:1]:
         try:
@@ -140,8 +144,13 @@ def _kill(process: "subprocess.Popen[str]", wanted: str) -> str:
 
 def _parts(pid: int) -> dict[str, list[psutil.Process]]:
     """Kind → the cycle's processes of that kind; a group for each training."""
-    parts: dict[str, list[psutil.Process]] = {"cycle": [psutil.Process(pid)]}
-    for child in psutil.Process(pid).children():
+    try:
+        cycle = psutil.Process(pid)
+        children = cycle.children()
+    except psutil.NoSuchProcess:
+        return {"cycle": []}
+    parts: dict[str, list[psutil.Process]] = {"cycle": [cycle]}
+    for child in children:
         try:
             command = " ".join(child.cmdline())
             kind = "Prefect server" if "prefect" in command else "training"
