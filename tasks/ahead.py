@@ -50,7 +50,8 @@ def _wait_for_those_before(context: Context) -> None:
     memory, until = context.memory, time.monotonic() + IN_LINE_S
     while time.monotonic() < until:
         asked = {lease.request.experiment_id for lease in memory.leases.live()}
-        if all(each.id in asked for each in memory.pending(context.study_id)):
+        waiting = [each.id for each in memory.pending(context.study_id) if each.outcome.status == "approved"]
+        if asked.issuperset(waiting):
             return
         time.sleep(POLL_S)
 

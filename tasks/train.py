@@ -76,9 +76,8 @@ def begin(context: Context, experiment_id: str, deadline: float | None) -> None:
         if living_run(experiment_id) is None:
             _started(experiment, context.memory, launch, deadline)
     else:
-        behind = launch.model_copy(
-            update={"priority": launch.priority - 1}
-        )  # all that this cycle has yet to begin
+        # All that this cycle has yet to begin comes first.
+        behind = launch.model_copy(update={"priority": launch.priority - 1})
         early.begin(experiment_id, lambda heard: _trained(experiment_id, behind, deadline, None, heard))
 
 
