@@ -1,11 +1,12 @@
 """The next cycle is planned while one trains, begins in free places, and is held against the news."""
 
+import time
 from itertools import pairwise
 
 import pytest
 
 from arc_core.experiments.board import Directive, Proposal
-from tests.command import memory_in, run_cycle
+from tests.command import memory_in, run_cycle, start_cycle
 
 STUDY = (
     "data.synthetic.cases=36",
@@ -92,3 +93,35 @@ def test_without_it_each_cycle_waits_for_the_one_before(tmp_path, prefect_server
 
 def test_the_last_cycle_plans_none(ran):
     assert len(ran.memory.cycles(ran.study)) == CYCLES
+
+
+def test_what_was_begun_for_a_cycle_that_is_not_to_come_stops_and_can_go_on(tmp_path, prefect_server):
+    home, study = tmp_path / "home", (*STUDY[:-1], "spec.epochs=40", "board.experiments_per_cycle=2")
+    process = start_cycle(home, *study, "--max-cycles=0", PREFECT_API_URL=prefect_server)
+    while not (planned := planned_in(home)) or not memory_in(home).experiments(planned.study_id)[2:]:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    memory = memory_in(home)
+    memory.loops.ask_stop()
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert out.splitlines()[-1] == "Stopped after 1 cycle: a stop was asked for."
+    assert memory.leases.live() == ()
+    left = [e for e in memory.experiments(planned.study_id) if e.outcome.cycle == planned.number]
+    assert {e.outcome.status for e in left} <= {"approved", "stopped", "withdrawn", "finished"}
+    again = run_cycle(home, *study, PREFECT_API_URL=prefect_server)
+    assert again.code == 0, again.err
+    assert [(c.number, c.status) for c in memory.cycles(planned.study_id)] == [
+        (1, "finished"),
+        (2, "finished"),
+    ]
+    ended = [memory.experiment(e.id).outcome.status for e in left]
+    assert set(ended) <= {"finished", "withdrawn"}
+
+
+def planned_in(home):
+    if not (home / "arc.db").exists():
+        return None
+    memory = memory_in(home)
+    cycles = [cycle for study in memory.studies() for cycle in memory.cycles(study)]
+    return next((cycle for cycle in cycles if cycle.status == "planned"), None)
