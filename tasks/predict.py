@@ -78,7 +78,8 @@ def predict_images(champion: Champion, images: Path, out: Path) -> Predicted:
     assert result is not None
     runs, champion_id = Runs.of(get_settings()), champion.experiment.id
     for name, why in runs.fetch(champion_id, needed_of(result.files)).items():
-        raise ArcError(f"{runs.path(champion_id, name)} {why}; the champion can't predict without it")
+        path = runs.path(champion_id, name)
+        raise ArcError(f"{path} {why}; the champion can't predict without it: restore it from a backup")
     predictor = Predictor.load(runs.folder_of(champion_id), result.files, vcdr_model=result.vcdr_model)
     places = {image_id: place for place, image_id in enumerate(found, 1)}
     return predict_folder(

@@ -77,7 +77,7 @@ def workers(home: Path) -> list[psutil.Process]:
 def wait_until(happened, process) -> None:
     while not happened():
         assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
+        time.sleep(0.02)  # a fold takes a tenth of a second
 
 
 def test_a_second_cycle_in_the_same_home_is_refused(killed):
