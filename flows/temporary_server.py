@@ -3,12 +3,11 @@
 import atexit
 import logging
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from prefect.settings import get_current_settings
 
@@ -25,6 +24,7 @@ STARTS = (
     10  # of a server that dies again and again; then the cycle fails, and is taken up by the next command
 )
 PAUSE_S = 1.0
+PORT_TAKEN = 3  # uvicorn's exit code
 _over = threading.Event()
 
 
@@ -43,9 +43,10 @@ def on_a_kept_server(flow: Callable[P, R]) -> Callable[P, R]:
 
             server = SubprocessASGIServer()  # the very one that the flow will find
             if not server.running:
+                # Before it is there: Prefect waits for minutes for one that died while it started.
+                threading.Thread(target=_keep, args=(server,), daemon=True).start()
                 _out_of_reach_of_ctrl_c(server.start)
                 atexit.register(_over.set)  # before Prefect's own handler, which ends the server
-                threading.Thread(target=_keep, args=(server,), daemon=True).start()
         return flow(*args, **kwargs)
 
     return call
@@ -54,13 +55,16 @@ def on_a_kept_server(flow: Callable[P, R]) -> Callable[P, R]:
 def _keep(server: "SubprocessASGIServer") -> None:
     """Where its process is killed, start another: on the same port, with the same database."""
     for _ in range(STARTS):
-        process: subprocess.Popen[Any] | None = server.server_process
-        if process is None:
-            return
+        while (process := server.server_process) is None:  # it has yet to be started
+            time.sleep(PAUSE_S / 10)
+            if _over.is_set() or is_stopped():
+                return
         code = process.wait()
         time.sleep(PAUSE_S)
-        if _over.is_set() or is_stopped() or server.server_process is not process:
+        if _over.is_set() or is_stopped():
             return
+        if server.server_process is not process or code == PORT_TAKEN:  # Prefect sees to it itself
+            continue
         log.warning("Prefect's temporary server has ended with %d and is started again", code)
         server.server_process = _out_of_reach_of_ctrl_c(server._run_uvicorn_command)
 

@@ -36,6 +36,16 @@ def test_a_killed_server_is_there_again_and_the_cycle_ends(cycle, tmp_path):
     assert [each.outcome.status for each in memory.experiments(study)] == ["finished"]
 
 
+def test_a_server_that_is_killed_while_it_starts_is_started_again(tmp_path):
+    cycle = start_cycle(tmp_path / "home", *TINY, "board.experiments_per_cycle=1")
+    while (server := server_of(cycle.pid)) is None:
+        assert cycle.poll() is None, cycle.communicate()
+        time.sleep(0.02)
+    server.send_signal(signal.SIGKILL)
+    _, err = cycle.communicate()
+    assert cycle.returncode == 0, err
+
+
 def test_a_server_that_has_ended_with_its_cycle_is_not_started_again(cycle):
     before = server_of_nobody()
     while server_of(cycle.pid) is None:
