@@ -23,7 +23,6 @@ from pathlib import Path
 
 import psutil
 
-from arc_core.experiments.board import ENDED
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.study import Experiment
 from benchmarks.reporting import finish
@@ -175,7 +174,8 @@ def _broken(home: Path, number: int, given: Namespace) -> list[str]:
     if cycles != [(each, "finished") for each in range(1, expected + 1)]:
         faults.append(f"the cycles are {cycles}")
     faults += [f"{each.id} is {each.outcome.status}" for each in experiments if not each.outcome.has_ended]
-    faults += [f"{each.id} failed: {each.outcome.reason}" for each in experiments if _failed(each)]
+    failed = [each for each in experiments if each.outcome.status == "failed"]
+    faults += [f"{each.id} failed: {each.outcome.reason}" for each in failed]
     faults += [fault for each in experiments for fault in _files(memory, each, home)]
     faults += [f"{lease} lives" for lease in memory.leases.of_study(study) if lease.released is None]
     with memory.database.read() as db:
@@ -184,10 +184,6 @@ def _broken(home: Path, number: int, given: Namespace) -> list[str]:
             faults += [f"{check}: {found}"] if found not in ([], [("ok",)]) else []
     memory.close()
     return faults + [f"{each} was left behind" for each in _left_behind(home)]
-
-
-def _failed(experiment: Experiment) -> bool:
-    return experiment.outcome.status == ENDED[1]
 
 
 def _files(memory: Memory, experiment: Experiment, home: Path) -> list[str]:

@@ -18,7 +18,7 @@ from tasks.progress import announce
 from tasks.train import begin
 
 IN_LINE_S = 60.0
-POLL_S = 0.2
+POLL_S = 0.2  # two reads of few rows, a handful of times a cycle
 
 
 @arc_task(name="look ahead")
@@ -87,7 +87,9 @@ def recheck(context: Context) -> tuple[str, ...]:
     }
     withdrawn = memory.ahead.withdraw(faults)
     for each in withdrawn:
-        announce(f"{each} of cycle {context.cycle.number}, planned ahead, is withdrawn: it {faults[each]}.")
+        cycle = unbegun[each].outcome.cycle
+        how = "planned ahead" if cycle == context.cycle.number else "left behind"
+        announce(f"{each} of cycle {cycle}, {how}, is withdrawn: it {faults[each]}.")
     return withdrawn
 
 

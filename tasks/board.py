@@ -37,9 +37,7 @@ def direct(context: Context, history: History, taken: int) -> Directive:
     slots = board.experiments_per_cycle - taken
     control = slots >= 2 and board.control_arm != "off" and not _has_control(context)
     before = context.said_before(Directive)
-    if (
-        before and before[0].budget != NONE and slots > 0
-    ):  # it was given on the same day, and holds for the places that are left
+    if before and before[0].budget != NONE and slots > 0:  # its word holds for the places that are left
         shares = before[0].budget
         budget = scaled((shares.exploit, shares.explore, shares.wildcat), slots - control)
         directive = before[0].model_copy(update={"budget": budget})

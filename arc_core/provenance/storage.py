@@ -114,7 +114,8 @@ class Storage:
             raise (error.__cause__ or error) from None
 
     def _path(self, *parts: str) -> str:
-        assert not any("/" in part or part == ".." for part in parts), "names are hashes and ids"
+        if any("/" in part or part == ".." for part in parts):
+            raise ValueError(f"{parts} are no ids and hashes")
         return "/".join(filter(None, (self._root, *parts)))
 
     def _tried(self, ask: Callable[[], R]) -> R:

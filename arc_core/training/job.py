@@ -142,7 +142,7 @@ def plan_of(
 ) -> TrainingPlan:
     """The spec compiled for these GPUs; none: for the CPU. SpecError when it can't be.
 
-    What was approved runs: a range is held against what is proposed, not against what waits for its turn.
+    A range is held against what is proposed or checked again, not against what has its turn.
     """
     return compile_plan(
         spec,

@@ -1,21 +1,11 @@
 """What every store must do with a cycle that is planned while the one before it trains."""
 
-from collections.abc import Iterator
-from contextlib import closing
-
 import pytest
 
 from arc_core.experiments.board import Decision, Proposal
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.study import Cycle
 from tests.contracts.records import RESULT, STUDY, approve, decision, holding, proposal
-
-
-@pytest.fixture
-def memory(store_url: str) -> Iterator[Memory]:
-    with closing(Memory(store_url)) as memory:
-        memory.register_study(STUDY)
-        yield memory
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -34,13 +33,6 @@ GPUS = tuple(
     for index in range(3)
 )
 ELSEWHERE = Holder.this_process().model_copy(update={"host": "another host"})
-
-
-@pytest.fixture
-def memory(store_url: str) -> Iterator[Memory]:
-    with closing(Memory(store_url)) as memory:
-        memory.register_study(STUDY)
-        yield memory
 
 
 @pytest.fixture

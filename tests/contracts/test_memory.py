@@ -2,7 +2,6 @@
 
 import multiprocessing
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
@@ -16,13 +15,6 @@ from arc_core.experiments.board import Approval, Budget, Decision, Directive, Pr
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.result import Point, Verdict
 from tests.contracts.records import RESULT, STUDY, approve, decision, proposal
-
-
-@pytest.fixture
-def memory(store_url: str) -> Iterator[Memory]:
-    with closing(Memory(store_url)) as memory:
-        memory.register_study(STUDY)
-        yield memory
 
 
 def verdict(experiment: str, outcome: str, champion: str | None = None) -> Verdict:

@@ -1,9 +1,5 @@
 """What every store must tell of a whole study at a glance: the same as its whole records say."""
 
-from collections.abc import Iterator
-from contextlib import closing
-
-import pytest
 from sqlalchemy import select, update
 
 from arc_core.experiments import tables as t
@@ -17,13 +13,6 @@ from tests.contracts.records import RESULT, STUDY, decision, proposal
 THIRD = 0.1 + 0.2  # 0.30000000000000004: no digit may be lost on the way
 PREDICTED = Estimate(value=THIRD, low=0.2, high=0.9, patients=7)
 CHANGES = {"optimiser.lr": THIRD, "loss.name": "focal"}
-
-
-@pytest.fixture
-def memory(store_url: str) -> Iterator[Memory]:
-    with closing(Memory(store_url)) as memory:
-        memory.register_study(STUDY)
-        yield memory
 
 
 def verdict(experiment_id: str, effect: Estimate | None) -> Verdict:

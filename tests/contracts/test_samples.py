@@ -1,6 +1,5 @@
 """What every store must do with the series of the GPUs."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -14,13 +13,6 @@ from arc_core.experiments.sample import Sample, Watch, jobs_of
 from tests.contracts.records import STUDY
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-
-
-@pytest.fixture
-def memory(store_url: str) -> Iterator[Memory]:
-    with closing(Memory(store_url)) as memory:
-        memory.register_study(STUDY)
-        yield memory
 
 
 def sample(gpu_index: int, second: int, **fields: object) -> Sample:
