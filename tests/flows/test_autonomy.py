@@ -79,7 +79,7 @@ class Waiting:
         raise AssertionError(self.process.stdout.read())
 
     def run(self, page: str) -> FlowRun:
-        """The flow run, once it is paused and its form is there."""
+        """The flow run, once it is paused."""
         with SyncPrefectClient(self.api) as client:
             while True:
                 run = client.read_flow_run(page.rpartition("/")[2])
@@ -89,11 +89,13 @@ class Waiting:
 
     def field(self, page: str, name: str) -> dict:
         """A field of the form, as its schema has it."""
-        run = self.run(page)
-        key = run.state.state_details.run_input_keyset["schema"]
-        while (read := httpx.get(f"{self.api}/flow_runs/{run.id}/input/{key}")).is_error:
-            time.sleep(0.1)  # it pauses, and saves the form a moment later
+        while (read := httpx.get(self._form(self.run(page)))).is_error:
+            time.sleep(0.1)  # it pauses, and saves the form a moment later; or pauses anew, with another form
         return read.json()["properties"][name]
+
+    def _form(self, run: FlowRun) -> str:
+        key = run.state.state_details.run_input_keyset["schema"]
+        return f"{self.api}/flow_runs/{run.id}/input/{key}"
 
     def answer(self, page: str, **fields: object) -> str:
         """Send the form; ACCEPT, or how the server refused it."""

@@ -7,6 +7,7 @@ import psutil
 
 from flows.leftover import OWNER_VARIABLE
 from tests.command import TINY, run_cycle, start_cycle
+from tests.processes import has_ended
 
 ONE = (*TINY, "board.experiments_per_cycle=1")
 
@@ -27,7 +28,7 @@ def test_the_next_command_ends_the_server_of_a_killed_one_and_no_other(tmp_path,
     killed.wait()
     killed.stdout.close()  # which the server has too, so that there is no end to read to
     killed.stderr.close()
-    assert server.is_running()
+    assert not has_ended(server.pid)
     ran = run_cycle(tmp_path / "home", *ONE, "--dry-run", PREFECT_API_URL=prefect_server)
     assert ran.code == 0, ran.err
-    assert not server.is_running()
+    assert has_ended(server.pid)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.command import TINY, memory_in, start_cycle
 from tests.flows.test_leftover import server_of
+from tests.processes import has_ended
 
 LONG = (*TINY, "board.experiments_per_cycle=1", "spec.epochs=40", "space.axes.epochs.choices=[40]")
 
@@ -54,7 +55,7 @@ def test_a_server_that_has_ended_with_its_cycle_is_not_started_again(cycle):
     server = server_of(cycle.pid)
     cycle.communicate()
     time.sleep(2.0)
-    assert not server.is_running()
+    assert has_ended(server.pid)
     assert server_of_nobody() == before
 
 

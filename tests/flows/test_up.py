@@ -20,6 +20,7 @@ import pytest
 from flows.part import MOST_DEATHS, SOUND_S, Part, delay
 from tests.command import TINY, environment
 from tests.conftest import ROOT
+from tests.processes import has_ended
 
 AUTH = "admin:hunter22-hunter22"
 PREFECT = Path(sys.executable).with_name("prefect")
@@ -213,7 +214,7 @@ def test_a_machine_may_work_for_a_server_elsewhere(up, tmp_path):
     other.process.send_signal(signal.SIGTERM)
     assert other.process.wait() == 0
     assert "does not stop by itself; ending it" in other.log.read_text()
-    assert [process for process in tree if process.is_running()] == []
+    assert all(has_ended(process.pid) for process in tree)
     assert up.part("server start") is not None
 
 
@@ -223,7 +224,7 @@ def test_sigterm_ends_all_of_it(up):
     assert len(tree) >= 5  # server, two workers, the lease's holder and the model's server
     up.process.send_signal(signal.SIGTERM)
     assert up.process.wait() == 0
-    assert [process for process in tree if process.is_running()] == []
+    assert all(has_ended(process.pid) for process in tree)
     assert not answers(up.model_port)
     assert "does not stop by itself" not in up.log.read_text()
 

@@ -24,6 +24,7 @@ from arc_core.training.evaluator import evaluate
 from arc_core.training.job import run_experiment
 from arc_core.training.launch import LaunchConfig
 from tests.contracts.records import decision
+from tests.processes import has_ended
 
 
 class Line:
@@ -208,7 +209,7 @@ def test_a_lease_that_is_lost_ends_the_training_and_records_no_result(line):
     outcome = line.run(made, on_event=lose)
     assert (outcome.status, outcome.result) == ("stopped", None)
     assert outcome.reason == "lease 1 ran out, so it was stopped"
-    assert not psutil.pid_exists(line.events[0]["pid"])
+    assert has_ended(line.events[0]["pid"])
 
 
 def test_a_result_that_comes_after_the_lease_was_lost_is_not_recorded(line):
@@ -272,7 +273,7 @@ def test_an_interruption_is_recorded_and_ends_the_worker(line):
         line.run(made, on_event=interrupt)
     outcome = line.memory.experiment(made).outcome
     assert (outcome.status, outcome.reason) == ("stopped", "interrupted by KeyboardInterrupt: ")
-    assert not psutil.pid_exists(pids[0])
+    assert has_ended(pids[0])
     assert line.run(made).status == "finished"
 
 

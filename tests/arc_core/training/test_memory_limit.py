@@ -4,7 +4,6 @@ import json
 import resource
 import sys
 
-import psutil
 import pytest
 
 from arc_core.agents.forbidden import cause_of
@@ -17,6 +16,7 @@ from arc_core.training.memory_limit import (
     with_halved_micro_batch,
 )
 from arc_core.training.process import run_worker
+from tests.processes import has_ended
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can limit a running process")
 
@@ -63,7 +63,7 @@ def test_what_does_not_fit_at_all_fails_with_the_limit_it_teaches(planner, tmp_p
 
     assert cause_of(str(failed.value)) == "out_of_memory"
     assert sum(event["event"] == "started" for event in events) == 1 + MAX_HALVINGS
-    assert not any(psutil.pid_exists(event["pid"]) for event in events if event["event"] == "started")
+    assert all(has_ended(event["pid"]) for event in events if event["event"] == "started")
 
 
 def test_a_micro_batch_is_halved_to_a_part_of_the_batch(planner, tmp_path):

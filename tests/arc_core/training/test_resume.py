@@ -13,6 +13,7 @@ from arc_core.training.checkpoint import checkpoint_path, put_in_place, taken_up
 from arc_core.training.launch import LaunchConfig
 from arc_core.training.networks import build_network
 from arc_core.training.process import run_worker
+from tests.processes import has_ended
 
 SPEC = {
     "epochs": 6,
@@ -169,7 +170,7 @@ def test_a_process_that_dies_ends_the_others(planner, train, tmp_path):
     with pytest.raises(ExperimentFailed):
         train(plan, on_event=kill_the_second)
     assert len(pids) == 2
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert all(has_ended(pid) for pid in pids)
 
 
 def test_a_deepspeed_checkpoint_becomes_a_plain_state_dict(planner, train, tmp_path):
@@ -198,7 +199,7 @@ def test_a_stop_from_outside_is_no_failure(planner, train, tmp_path, launch, ran
 
     with pytest.raises(OutOfTime, match="stopped from outside by signal 15"):
         train(plan, on_event=terminate)
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert all(has_ended(pid) for pid in pids)
 
 
 @pytest.mark.parametrize("renames", [0, 1, 2])

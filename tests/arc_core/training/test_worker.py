@@ -18,6 +18,7 @@ from arc_core.training.child import Child
 from arc_core.training.fold import is_finished
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.process import run_worker
+from tests.processes import has_ended
 
 PATIENCE_S = 60.0
 
@@ -31,14 +32,6 @@ def held_out_files(plan: TrainingPlan, fold: int) -> dict[str, bytes]:
     folder = plan.fold_dir(fold)
     found = [folder / "predictions.csv", *sorted((folder / "masks").iterdir()), folder / "model.pt"]
     return {path.name: path.read_bytes() for path in found}
-
-
-def has_ended(pid: int) -> bool:
-    """Whether the process is gone; a zombie nobody has reaped yet counts as gone."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_a_training_tells_its_course(trained):
