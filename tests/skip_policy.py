@@ -1,4 +1,4 @@
-"""In CI (`ARC_CI` set) a test may be skipped for want of a GPU and for nothing else."""
+"""In CI (`ARC_CI` set) a test may be skipped for what a machine or its owner withholds, and for nothing else."""
 
 import os
 from collections.abc import Generator
@@ -8,8 +8,8 @@ import pytest
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
-NO_GPU = "no GPU"
-"""How the reason of an allowed skip begins."""
+ALLOWED = ("no GPU", "no right to mount")
+"""How the reasons of allowed skips begin."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -26,7 +26,7 @@ def _strict(report: Report) -> Report:
     if not (os.environ.get("ARC_CI") and report.skipped) or hasattr(report, "wasxfail"):
         return report
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-    if not reason.removeprefix("Skipped: ").startswith(NO_GPU):
+    if not reason.removeprefix("Skipped: ").startswith(ALLOWED):
         report.outcome = "failed"
-        report.longrepr = f"In CI nothing but the lack of a GPU may skip a test. {reason}"
+        report.longrepr = f"In CI a test may be skipped only with: {', '.join(ALLOWED)}. {reason}"
     return report

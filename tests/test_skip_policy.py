@@ -14,6 +14,7 @@ import pytest
 def test_passes(): pass
 def test_lacks_a_program(): pytest.skip("chromium is not installed")
 def test_lacks_a_gpu(): pytest.skip("no GPU: multi-device training")
+def test_lacks_a_right(): pytest.skip("no right to mount: only root can")
 @pytest.mark.skip(reason="flaky")
 def test_marked(): pass
 @pytest.mark.skipif(True, reason="no GPU here")
@@ -42,13 +43,13 @@ def sample(tmp_path):
 
 
 def test_outside_ci_a_skip_is_a_skip(sample):
-    assert "1 passed, 6 skipped, 1 xfailed" in sample().stdout
+    assert "1 passed, 7 skipped, 1 xfailed" in sample().stdout
 
 
-def test_in_ci_only_the_lack_of_a_gpu_may_skip(sample):
+def test_in_ci_only_what_a_machine_withholds_may_skip(sample):
     ran = sample(ARC_CI="1")
     assert ran.returncode == 1
-    assert "2 skipped" in ran.stdout
+    assert "3 skipped" in ran.stdout
     assert "1 xfailed" in ran.stdout
     for name in ("test_lacks_a_program", "test_marked", "test_lacks_a_server", "test_module.py"):
         assert any(name in line for line in ran.stdout.splitlines() if line.startswith(("FAILED", "ERROR")))
