@@ -1,4 +1,4 @@
-"""In CI (`ARC_CI` set) a test may be skipped for what a machine or its owner withholds, and for nothing else."""
+"""In CI (`ARC_CI` set) a test may be skipped for what a machine withholds, and for nothing else."""
 
 import os
 from collections.abc import Generator
