@@ -33,6 +33,7 @@ class Part:
             self.command,
             cwd=folder,
             env=dict(environment),
+            stdin=subprocess.DEVNULL,  # in a terminal Prefect's server would ask about profiles, and wait
             start_new_session=True,
             # Prefect's worker stops itself with SIGINT, which nohup and background shells switch off.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import psutil
 
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,8 @@ def heed(manner: Manner) -> None:
     for its answer must not hold the terminal: a thread watches the time, and for a second signal.
     """
     for number in STOPS:
-        signal.signal(number, _interrupt)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

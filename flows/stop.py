@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from arc_core.errors import CycleBusy
+from arc_core.errors import ArcError, CycleBusy
 from arc_core.experiments.holder import Holder
 from arc_core.experiments.home import holder_of, only_cycle_in
 from arc_core.experiments.memory import Memory, open_memory
@@ -28,13 +28,18 @@ def _stop(now: bool) -> None:
     home = settings.home.resolve()
     memory = open_memory(settings.store_url) if settings.has_store else None
     loop = memory.loops.ask_stop() if memory is not None else None
-    if memory is None or loop is None:
-        return print(f"No loop goes on in {home}; there is nothing to stop.")
     cycle = _running(home)
+    if loop is None and cycle is None:
+        return print(f"No loop goes on in {home}; there is nothing to stop.")
     if now:
-        memory.loops.end(loop, "a stop at once was asked for")
+        if memory is not None and loop is not None:
+            memory.loops.end(loop, "a stop at once was asked for")
         signalled = _interrupt(memory, cycle)
         return print(f"Stopped at once: {signalled or 'nothing ran'}. Starting the loop goes on from there.")
+    if memory is None or (loop is None and memory.loops.latest() is None):
+        raise ArcError(f"{cycle} is just starting, and can't be asked yet; ask again, or use --now")
+    if loop is None:
+        return print(f"No loop goes on; one that {cycle} is just starting stops before its first cycle.")
     if cycle is not None:
         return print(f"The loop stops after the cycle at hand, of {cycle}.")
     memory.loops.end(loop, "a stop was asked for")
@@ -50,9 +55,10 @@ def _running(home: Path) -> Holder | None:
         return holder_of(home)
 
 
-def _interrupt(memory: Memory, cycle: Holder | None) -> str:
+def _interrupt(memory: Memory | None, cycle: Holder | None) -> str:
     """Signal the cycle first, so that it starts nothing more, then the trainings that are not its own."""
-    trainings = [each.holder for each in memory.leases.live() if each.request.purpose == "training"]
+    leases = memory.leases.live() if memory is not None else ()
+    trainings = [each.holder for each in leases if each.request.purpose == "training"]
     holders = [each for each in dict.fromkeys([cycle, *trainings]) if each is not None]
     told = [each for each in holders if each.is_here and not each.is_dead()]
     for each in told:

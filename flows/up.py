@@ -4,10 +4,12 @@ It may be a terminal's process, a service manager's, or PID 1 of a container.
 """
 
 import ctypes
+import errno
 import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -27,7 +29,8 @@ from flows.part import Part
 from flows.server import ROOT, Server, load_server
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-WORK_END_S, REST_END_S = 18.0, 6.0  # from the signal to the end of all trainings; then of the server
+RUNS_END_S, WORK_END_S, REST_END_S = 18.0, 4.0, 6.0
+"""From the signal to the end of all runs, with their checkpoints; then of the workers; then of the server."""
 POLL_S = 0.2
 BIN = Path(sys.executable).parent
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -38,9 +41,9 @@ def main() -> int:
     try:
         server = load_server()
         parts = parts_of(server, get_settings())
-        if not server.is_outside and answers(server.own_url):
-            port, url = server.arc_prefect_port, server.own_url
-            print(f"Port {port} is taken: something already answers at {url}.", file=sys.stderr)
+        if not server.is_outside and is_taken(server):
+            port, host = server.arc_prefect_port, server.prefect_server_api_host
+            print(f"Port {port} is taken: something already listens there, on {host}.", file=sys.stderr)
             print("Stop it, or choose another port with ARC_PREFECT_PORT.", file=sys.stderr)
             return 2
     except ArcError as error:
@@ -159,6 +162,17 @@ def interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def is_taken(server: Server) -> bool:
+    """Whether any program listens where the server would."""
+    with socket.socket(socket.AF_INET6 if ":" in server.prefect_server_api_host else socket.AF_INET) as own:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            own.bind((server.prefect_server_api_host, server.arc_prefect_port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
 def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310  # the operator's own address
@@ -198,6 +212,8 @@ def stop(parts: list[Part]) -> None:
     for number in SIGNALS:
         signal.signal(number, lambda *_: at_once.set())
     print("Stopping workers and server.", flush=True)
+    workers = [part.process.pid for part in parts if part.process is not None and part.leaves]
+    _end_runs(workers, at_once)
     server = {part.process.pid for part in parts if part.process is not None and part.name == "server"}
     _end(server, WORK_END_S, at_once)
     _end((), REST_END_S, at_once)
@@ -209,6 +225,33 @@ def stop(parts: list[Part]) -> None:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(left, timeout=REST_END_S)
+
+
+def _end_runs(workers: list[int], at_once: threading.Event) -> None:
+    """SIGTERM to what the workers run, which then writes a checkpoint; wait for its end.
+
+    Held meanwhile, a worker begins nothing more. It would not wait itself: it kills its runs when it is told.
+    """
+    held = [psutil.Process(pid) for pid in workers if psutil.pid_exists(pid)]
+    for worker in held:
+        worker.suspend()
+    runs = [run for worker in held for run in worker.children()]
+    for run in runs:
+        with suppress(psutil.NoSuchProcess):
+            run.terminate()
+    until = time.monotonic() + RUNS_END_S
+    while not at_once.is_set() and time.monotonic() < until and not all(map(_has_ended, runs)):
+        time.sleep(POLL_S)
+    for worker in held:
+        with suppress(psutil.NoSuchProcess):
+            worker.resume()
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)  # its worker, being held, has not asked yet
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _end(keep: Collection[int], patience_s: float, at_once: threading.Event) -> None:

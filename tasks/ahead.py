@@ -15,7 +15,7 @@ from tasks.context import Context
 from tasks.loop import may_go_on
 from tasks.policy import arc_task
 from tasks.progress import announce
-from tasks.train import begin
+from tasks.train import are_in_line, begin
 
 IN_LINE_S = 60.0
 POLL_S = 0.2  # two reads of few rows, a handful of times a cycle
@@ -38,8 +38,7 @@ def begin_ahead(context: Context, deadline: float | None) -> None:
     """
     if deadline is not None and deployment.id is not None:
         return
-    if context.config.launch.dispatcher == "local":
-        _wait_for_those_before(context)
+    _wait_for_those_before(context)
     for experiment in context.memory.ahead.unbegun(context.cycle):
         if experiment.outcome.cycle == context.cycle.number:
             begin(context, experiment.id, deadline)
@@ -49,9 +48,8 @@ def _wait_for_those_before(context: Context) -> None:
     """Until all of the cycle at hand stand in line, which they do within a second or two of their start."""
     memory, until = context.memory, time.monotonic() + IN_LINE_S
     while time.monotonic() < until:
-        asked = {lease.request.experiment_id for lease in memory.leases.live()}
         waiting = [each.id for each in memory.pending(context.study_id) if each.outcome.status == "approved"]
-        if asked.issuperset(waiting):
+        if are_in_line(context, waiting):
             return
         time.sleep(POLL_S)
 

@@ -5,7 +5,7 @@ from itertools import takewhile
 
 from prefect.runtime import deployment
 
-from arc_core.clock import unix_s
+from arc_core.clock import age_s, unix_s
 from arc_core.config import ArcConfig
 from arc_core.errors import BadInput, StoreError
 from arc_core.experiments.board import Decision
@@ -37,7 +37,7 @@ def take_turn(config: ArcConfig, request: LoopRequest, *, go_on: bool) -> tuple[
     loops = _memory().loops
     loop = loops.latest() if go_on else None
     if loop is None:
-        return loops.start(request), Course(goes="on")
+        loop = loops.start(request, since=datetime.now(UTC) - timedelta(seconds=age_s()))
     facts = _facts(config, loop, loops.turns(loop), datetime.now(UTC))
     course = course_of(facts, config.loop)
     if course.goes == "stop":

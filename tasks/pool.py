@@ -1,6 +1,7 @@
 """Training one approved experiment in the pool `arc-gpu`: as a flow run of the deployment `train/gpu`."""
 
 import time
+from collections.abc import Iterable
 from math import inf
 from textwrap import shorten
 from typing import Any, cast
@@ -67,6 +68,11 @@ def begin_in_pool(context: Context, experiment_id: str, deadline: float | None) 
     memory = context.memory
     if _living_run(experiment_id) is None:
         _started(memory.experiment(experiment_id), memory, context.config.launch, deadline)
+
+
+def have_runs(experiment_ids: Iterable[str]) -> bool:
+    """Whether each of them has its run, waiting or begun: the pool takes runs in the order they were made."""
+    return all(_living_run(each) is not None for each in experiment_ids)
 
 
 def call_off_in_pool(context: Context) -> None:

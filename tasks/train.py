@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -21,7 +21,7 @@ from arc_core.training.warm import warm_start
 from tasks import early
 from tasks.context import Context
 from tasks.policy import arc_task
-from tasks.pool import begin_in_pool, call_off_in_pool, name_of, train_in_pool
+from tasks.pool import begin_in_pool, call_off_in_pool, have_runs, name_of, train_in_pool
 from tasks.shown import Shown
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,14 @@ def begin(context: Context, experiment_id: str, deadline: float | None) -> None:
         # All that this cycle has yet to begin comes first.
         behind = launch.model_copy(update={"priority": launch.priority - 1})
         early.begin(experiment_id, lambda heard: _trained(experiment_id, behind, deadline, None, heard))
+
+
+def are_in_line(context: Context, experiment_ids: Collection[str]) -> bool:
+    """Whether what begins from now on comes behind them."""
+    if context.config.launch.dispatcher == "pool":
+        return have_runs(experiment_ids)
+    asked = {lease.request.experiment_id for lease in context.memory.leases.live()}
+    return asked.issuperset(experiment_ids)
 
 
 def call_off(context: Context) -> None:

@@ -92,6 +92,12 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def settle(self) -> None:
+        """Bring what was written so far into SQLite's main file, as far as no reader holds it up."""
+        if self._sqlite:
+            with self.read() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+
     def close(self) -> None:
         self._engine.dispose()
 

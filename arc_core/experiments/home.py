@@ -4,7 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import TextIO
 
 from arc_core.errors import CycleBusy
 from arc_core.experiments.holder import Holder
@@ -29,7 +29,7 @@ def only_cycle_in(home: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise CycleBusy(
-                f"{home} is in use by another cycle, {_named(file.read())}. "
+                f"{home} is in use by another cycle, {_named(file.buffer.read())}. "
                 "Wait for it, or choose another folder with ARC_HOME."
             ) from None
         file.truncate(0)
@@ -45,15 +45,22 @@ def only_cycle_in(home: Path) -> Iterator[None]:
 def holder_of(home: Path) -> Holder | None:
     """The process that was the last to hold the home, whether it lives or not."""
     lock = home / "cycle.lock"
-    text = lock.read_text() if lock.exists() else ""
-    return Holder.model_validate_json(text) if text else None
+    return _read(lock.read_bytes()) if lock.exists() else None
 
 
-def _lock_file(home: Path) -> IO[str]:
+def _lock_file(home: Path) -> TextIO:
     with clear_errors(home):
         home.mkdir(parents=True, exist_ok=True)
         return (home / "cycle.lock").open("a+")
 
 
-def _named(text: str) -> str:
-    return str(Holder.model_validate_json(text)) if text else "which is just starting"
+def _named(content: bytes) -> str:
+    return str(_read(content) or "which does not say its name")
+
+
+def _read(content: bytes) -> Holder | None:
+    """None where nobody has written it yet, or something else did."""
+    try:
+        return Holder.model_validate_json(content)
+    except ValueError:
+        return None

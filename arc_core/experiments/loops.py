@@ -1,5 +1,6 @@
 """The loops of a store: who asked for what, how each turn ended, and why a loop stopped."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
@@ -27,15 +28,22 @@ class Loops:
         with self._database.read() as db:
             return _loop(db.execute(select(t.loops).where(t.loops.c.id == loop_id)).one())
 
-    def start(self, request: LoopRequest) -> Loop:
-        """A new loop; what was asked of those before it, a stop too, is over."""
+    def start(self, request: LoopRequest, since: datetime | None = None) -> Loop:
+        """A new loop; what was asked of those before it is over, but for a stop after `since`.
+
+        That is when the process began that starts it: who asks from then on means this loop.
+        """
         started = now()
         over = {"ended": started, "reason": "another was started"}
         row = {"request": request.model_dump(mode="json"), "started": started, "reason": ""}
         with self._database.write() as db:
             db.execute(update(t.loops).where(t.loops.c.ended.is_(None)).values(over))
-            made = db.execute(insert(t.loops).values(row).returning(t.loops.c.id)).scalar_one()
-        return Loop(id=made, request=request, started=started)
+            if since is not None:
+                row["stop_asked"] = db.scalar(
+                    select(func.max(t.loops.c.stop_asked)).where(t.loops.c.stop_asked >= since)
+                )
+            made = db.execute(insert(t.loops).values(row).returning(t.loops)).one()
+        return _loop(made)
 
     def turns(self, loop: Loop) -> tuple[Turn, ...]:
         """Oldest first."""
@@ -61,12 +69,16 @@ class Loops:
                 _end(db, loop.id, course.reason)
 
     def ask_stop(self) -> Loop | None:
-        """Have the loop that goes on stop after the cycle at hand; None where none goes on."""
-        going = t.loops.c.ended.is_(None)
-        asked = {"stop_asked": func.coalesce(t.loops.c.stop_asked, now())}
+        """Have the loop that goes on stop after the cycle at hand; None where none goes on.
+
+        Asked of the latest loop in any case: a process that is just starting one heeds it.
+        """
+        latest = t.loops.c.id == select(func.max(t.loops.c.id)).scalar_subquery()
         with self._database.write() as db:
-            row = db.execute(update(t.loops).where(going).values(asked).returning(t.loops)).first()
-        return _loop(row) if row is not None else None
+            asked = update(t.loops).where(latest).values(stop_asked=now()).returning(t.loops)
+            row = db.execute(asked).first()
+        loop = _loop(row) if row is not None else None
+        return None if loop is None or loop.ended else loop
 
     def end(self, loop: Loop, reason: str) -> None:
         """The loop is over, unless it was before."""

@@ -127,6 +127,7 @@ class Memory:
         state = {"status": "failed" if failed else "finished", "reason": failed, "ended": now()}
         with self.database.write() as db:
             db.execute(update(t.cycles).where(t.cycles.c.id == cycle_id).values(state))
+        self.database.settle()
 
     # The board's records
 
@@ -227,9 +228,9 @@ class Memory:
         return result_of(row) if row is not None else None
 
     def scores(self, study_id: str, metric: str) -> tuple[Score, ...]:
-        """The metric of every experiment that has it, in order of approval."""
+        """The metric of every experiment that has it, in order of approval; of none that is planned ahead."""
         with self.database.read() as db:
-            rows = db.execute(scores_where(t.experiments.c.study_id == study_id, metric))
+            rows = db.execute(scores_where((t.experiments.c.study_id == study_id) & NOT_AHEAD, metric))
             return tuple(score_of(row) for row in rows if row.estimate is not None)
 
     def keep_result(self, experiment_id: str, result: Result, lease_id: int | None = None) -> None:

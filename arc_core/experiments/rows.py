@@ -142,8 +142,10 @@ def said_of(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
 
 
 def scores_where(condition: ColumnElement[bool], metric: str) -> Select[Any]:
-    joined = t.experiments.join(t.results).outerjoin(
-        t.verdicts, t.verdicts.c.experiment_id == t.experiments.c.id
+    joined = (
+        t.experiments.join(t.cycles, t.cycles.c.id == t.experiments.c.cycle_id)
+        .join(t.results)
+        .outerjoin(t.verdicts, t.verdicts.c.experiment_id == t.experiments.c.id)
     )
     estimate = t.results.c.body["metrics", metric].label("estimate")
     columns = (t.experiments.c.number, estimate, t.verdicts.c.outcome)

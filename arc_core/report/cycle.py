@@ -79,7 +79,7 @@ def write_report(
         "standing": standing,
         "arm_in_words": arm_in_words,
     }
-    front = told_of_front(memory, study, objectives or {})
+    front = told_of_front(memory, study, objectives or {}, cycle=cycle.number)
     markdown = _render(memory, study, cycle, summary, told | front, runs or Runs(home / "runs"))
     html = page_of(
         "page.html.j2",
@@ -126,7 +126,9 @@ def _render(
         remarks=_remarks(proposals, decisions, memory.kept(cycle.id, Review)),
         calls=memory.calls.of_cycle(cycle.id),
         dropped=[lesson for each in memory.kept(cycle.id, Recollection) for lesson in each.dropped],
-        trends=trends(memory.outcomes(study.id), study.metric),
+        trends=trends(
+            tuple(each for each in memory.outcomes(study.id) if each.cycle <= cycle.number), study.metric
+        ),
         learned=[p for p in proposals.values() if p.rests_on],
         gpu_plot=inline(_gpu_plot(gpus)),
         **gpus,

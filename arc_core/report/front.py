@@ -35,13 +35,13 @@ class FrontSection(Record):
     champion: str
 
 
-def told_of_front(memory: Memory, study: Study, objectives: Objectives) -> dict[str, Any]:
-    """What `front.md.j2` is made of; without objectives there is no front."""
+def told_of_front(memory: Memory, study: Study, objectives: Objectives, *, cycle: int) -> dict[str, Any]:
+    """What `front.md.j2` is made of, up to that cycle; without objectives there is no front."""
     if not objectives:
         return {"front": None}
     champion = memory.champion(study.id)
     champion_id = champion.id if champion else None
-    front = front_of(memory.outcomes(study.id), objectives)
+    front = front_of([each for each in memory.outcomes(study.id) if each.cycle <= cycle], objectives)
     return {
         "front": section_of(front, objectives, champion_id),
         "front_picture": inline(picture_of(front, objectives, champion_id)),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from arc_core.clock import unix_s
-from arc_core.errors import ExperimentFailed, OutOfTime, StoreError
+from arc_core.errors import BadInput, DatasetError, ExperimentFailed, OutOfTime, StoreError
 from arc_core.provenance.files import clear_errors, write_atomically
 from arc_core.training.child import Child, Start, start_cold
 from arc_core.training.memory_limit import as_it_was_left, with_halved_micro_batch
@@ -29,6 +29,8 @@ GRACE_S = 5.0
 CHECKPOINT_S = 15.0
 """What a training may take to the end of its step and its checkpoint, when a person or a signal stops it."""
 POLL_S = 0.2
+OF_MACHINE: dict[str, type[BadInput]] = {"StoreError": StoreError, "DatasetError": DatasetError}
+"""What a worker may meet that is no fault of its experiment: the disk, images that were there before."""
 _LOG_LINES = 12
 
 
@@ -45,8 +47,8 @@ def run_worker(
     It differs from what was asked where the memory did not suffice: then smaller micro-batches are tried,
     and the plan's `deviations` say so. `deadline` is Unix time in seconds (`clock.unix_s`). `on_event` gets
     each line of the worker's protocol, in the calling thread. Raises OutOfTime at the deadline or when
-    `stop` is set; StoreError when its files can't be written; otherwise ExperimentFailed with the reason,
-    the plan's own job time-out among them.
+    `stop` is set; StoreError when its files can't be written, DatasetError when images can't be read;
+    otherwise ExperimentFailed with the reason, the plan's own job time-out among them.
     However this call ends, the workers' whole process groups have ended too. They are told by SIGTERM: who
     trains writes a checkpoint then.
     """
@@ -103,8 +105,9 @@ def _train(plan: TrainingPlan, on_event: Callable[[Event], None], limits: "Limit
 def _need_success(code: int, last: Event, log_path: Path, log_start: int) -> None:
     if -code in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # no fault of the experiment's
         raise OutOfTime(f"the worker was stopped from outside by signal {-code}; what it had done is kept")
-    if "unwritable" in last:  # the machine's fault, which the next experiment would meet as well
-        raise StoreError(**last["unwritable"])
+    if "machine" in last:  # its fault, which the next experiment would meet as well
+        said = dict(last["machine"])
+        raise OF_MACHINE[said.pop("kind")](**said)
     if code != 0 or last.get("event") != "finished":
         kind = WorkerKilled if -code == signal.SIGKILL else ExperimentFailed
         kind = OutOfMemory if last.get("out_of_memory") else kind

@@ -5,7 +5,7 @@ Standard output carries one JSON object a line, and nothing else:
     {"event": "started", "experiment_id", "pid", "folds", "epochs"}
     {"event": "epoch", "fold", "epoch", "epochs", "train_loss", "held_out_loss"}
     {"event": "fold", "fold", "folds", "train_s", "total_s", "reused"}
-    {"event": "finished"} or {"event": "failed", "reason", "out_of_memory"?, "unwritable"?}
+    {"event": "finished"} or {"event": "failed", "reason", "out_of_memory"?, "machine"?}
 
 Exit 0 finished, 3 failed with that reason. SIGTERM or SIGINT is a stop: once it trains, the worker goes on to
 the end of the step, writes a checkpoint, and ends by that signal. A fold that is sealed already is not
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from arc_core.clock import age_s
-from arc_core.errors import ArcError, StoreError
+from arc_core.errors import ArcError, DatasetError, StoreError
 from arc_core.experiments.result import Point
 from arc_core.provenance.files import explained, is_of_the_disk
 from arc_core.training import libraries, stop
@@ -49,14 +49,14 @@ def main(arguments: list[str]) -> int:
     try:
         _train(plan, emit)
     except ArcError as error:
-        emit("failed", reason=str(error), **_unwritable(error))
+        emit("failed", reason=str(error), **_fault_of_machine(error))
         return FAILED
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".removesuffix(": ")
         if is_out_of_memory(error):
             emit("failed", reason=reason, out_of_memory=True)
             return FAILED
-        emit("failed", reason=reason, **_unwritable(error))
+        emit("failed", reason=reason, **_fault_of_machine(error))
         raise  # the traceback belongs in worker.log
     if _leads():
         emit("finished")
@@ -98,13 +98,14 @@ def _train(plan: TrainingPlan, emit: Emit) -> None:
             tell("fold", fold=fold, folds=folds, train_s=done.train_s, total_s=done.total_s, reused=False)
 
 
-def _unwritable(error: Exception) -> dict[str, dict[str, str]]:
-    """What is said beside the reason where the disk refused a file: no fault of the experiment's."""
+def _fault_of_machine(error: Exception) -> dict[str, dict[str, str]]:
+    """What is said beside the reason where the disk refused a file, or the images that were there are not."""
     if isinstance(error, OSError) and is_of_the_disk(error):
         error = explained(error)
-    if not isinstance(error, StoreError):
+    if not isinstance(error, (StoreError, DatasetError)):
         return {}
-    return {"unwritable": {"what": error.what, "where": str(error.where), "cure": error.cure}}
+    said = {"what": error.what, "where": str(error.where), "cure": error.cure}
+    return {"machine": {"kind": type(error).__name__} | said}
 
 
 def _claim_stdout() -> IO[str]:

@@ -32,6 +32,7 @@ def test_the_cycle_at_hand_does_not_see_the_plan(memory: Memory, planned: Cycle)
     assert [e.id for e in memory.pending(STUDY.id)] == [first]
     assert [e.id for e in memory.agenda(cycle)] == [first]
     assert memory.unjudged(STUDY.id) == ()
+    assert memory.scores(STUDY.id, STUDY.metric) == (), "nor do the figures of its page"
     assert memory.ahead.plan(cycle) == planned, "it is planned once"
 
 

@@ -78,3 +78,11 @@ def test_gpu_hours_are_those_of_trainings_since_a_time(memory):
         held_h, abs=1e-9
     )
     assert memory.leases.gpu_hours(freed + timedelta(seconds=1)) == 0
+
+
+def test_a_stop_that_is_asked_while_a_loop_starts_is_meant_for_it(memory):
+    memory.loops.end(memory.loops.start(ASKED), "all done")
+    began = datetime.now(UTC)
+    assert memory.loops.ask_stop() is None, "none goes on"
+    assert memory.loops.start(ASKED, since=began).stop_asked
+    assert not memory.loops.start(ASKED, since=datetime.now(UTC)).stop_asked

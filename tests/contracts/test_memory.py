@@ -1,6 +1,7 @@
 """What every store must do, whichever database is behind it."""
 
 import multiprocessing
+import shutil
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
@@ -282,3 +283,16 @@ def test_what_a_person_bars_does_not_run(memory: Memory) -> None:
     memory.approvals.keep(cycle, answer("experiments"), [], {}, barred={left: "rejected by Ann"})
     outcome = memory.experiment(left).outcome
     assert (outcome.status, outcome.reason) == ("withdrawn", "rejected by Ann")
+
+
+def test_a_closed_cycle_is_in_the_main_file(tmp_path):
+    """Where somebody copies that one alone, or loses the one beside it."""
+    memory = Memory(f"sqlite:///{tmp_path / 'arc.db'}")
+    memory.register_study(STUDY)
+    memory.end_cycle(memory.begin_cycle(STUDY.id).id)
+    (tmp_path / "copy").mkdir()
+    shutil.copy(tmp_path / "arc.db", tmp_path / "copy")
+    memory.close()
+    copy = Memory(f"sqlite:///{tmp_path / 'copy' / 'arc.db'}")
+    assert [each.status for each in copy.cycles(STUDY.id)] == ["finished"]
+    copy.close()

@@ -16,6 +16,7 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun
 
+from arc_core.training.checkpoint import PREFIX
 from tests.browser import rendered
 from tests.command import TINY, environment, memory_in
 from tests.conftest import ROOT
@@ -23,6 +24,7 @@ from tests.conftest import ROOT
 EXPERIMENTS = 4  # one more than may train at once
 OVERRIDES = [*TINY, "launch=pool", f"board.experiments_per_cycle={EXPERIMENTS}"]
 ONE = [*TINY, "launch=pool", "board.experiments_per_cycle=1"]
+TRAINS_S = 10.0  # from a worker's start to well within its first fold
 ONCE = ("--param", "max_cycles=1")
 PREFECT = Path(sys.executable).with_name("prefect")
 
@@ -248,6 +250,13 @@ def test_ctrl_c_stops_all_of_it(up, stopped):
     assert alive == []
 
 
+LONG = [
+    *TINY,
+    *("launch=pool", "board.experiments_per_cycle=3", "data.split_seed=1"),
+    *("spec.epochs=200", "spec.image_size_px=256", "launch.checkpoint_every_s=3600"),
+]
+
+
 def test_after_a_stop_the_loop_goes_on(up, stopped):
     again = make_up(up.home, int(up.url.rpartition(":")[2]))
     try:
@@ -258,12 +267,32 @@ def test_after_a_stop_the_loop_goes_on(up, stopped):
         assert ran.returncode == 0, ran.stdout + ran.stderr
         states = {run.state_name for pool in ("arc-control", "arc-gpu") for run in again.runs(pool)}
         assert states <= {"Completed", "Stopped", "Crashed", "Cancelled"}
+        ran = again.prefect("deployment", "run", "arc/continuous", "--param", f"overrides={json.dumps(LONG)}")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        memory = memory_in(up.home)
+        while len(training := memory.leases.held()) < 3 or not all(each.workers for each in training):
+            time.sleep(0.2)
+        time.sleep(TRAINS_S)
     finally:
         stop(again.process)
-    memory = memory_in(up.home)
-    (study,) = memory.studies()
+    (study, _) = memory.studies()
     assert [(cycle.number, cycle.status) for cycle in memory.cycles(study)] == [
         (1, "finished"),
         (2, "finished"),
     ]
     assert {experiment.outcome.status for experiment in memory.experiments(study)} == {"finished"}
+    for each in training:
+        stopped = memory.experiment(each.request.experiment_id)
+        assert stopped.outcome.status == "stopped"
+        assert list(up.home.glob(f"runs/{stopped.id}/fold-*/{PREFIX}*")), (
+            "it wrote a checkpoint when it was told"
+        )
+
+
+def test_no_place_is_held_by_what_an_earlier_stop_ended(up, stopped):
+    again = make_up(up.home, int(up.url.rpartition(":")[2]))
+    try:
+        with again.client() as client:
+            assert client.read_global_concurrency_limit_by_name("tag:gpu").active_slots == 0
+    finally:
+        stop(again.process)

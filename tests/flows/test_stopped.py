@@ -29,6 +29,12 @@ def ctrl_c(process: psutil.Process) -> None:
         each.send_signal(signal.SIGINT)
 
 
+def closed_terminal(process: psutil.Process) -> None:
+    """SIGHUP to all that runs in it."""
+    for each in [process, *process.children(recursive=True)]:
+        each.send_signal(signal.SIGHUP)
+
+
 def thorough_service_manager(process: psutil.Process) -> None:
     """SIGTERM to all of the service's processes, as systemd does."""
     for each in [process, *process.children(recursive=True)]:
@@ -68,6 +74,7 @@ def models(home: Path) -> dict[str, bytes]:
         (ctrl_c, "true"),
         (ctrl_c, "false"),
         (thorough_service_manager, "true"),
+        (closed_terminal, "true"),
     ],
 )
 def test_a_stop_ends_trainings_and_server_and_loses_nothing(tmp_path, stop, warm):

@@ -31,7 +31,7 @@ ROWS = "[...document.querySelector('.sortable').tBodies[0].rows]"
 
 
 def written(memory: Memory, study: Study, home: Path, *, objectives=None, **told) -> Path:
-    front = told_of_front(memory, study, objectives or {})
+    front = told_of_front(memory, study, objectives or {}, cycle=10_000)
     return write_study_report(memory, study, home, standing_of(memory, study), front, **told)
 
 

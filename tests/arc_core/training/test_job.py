@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from arc_core.errors import ExperimentFailed, StoreError
+from arc_core.errors import DatasetError, ExperimentFailed, StoreError
 from arc_core.experiments.board import Proposal
 from arc_core.experiments.holder import Holder
 from arc_core.experiments.lease import Lease, Request
@@ -343,6 +343,18 @@ def test_a_full_disk_is_no_failure_of_the_experiment(line):
         line.run(made, start=small_disk)
     assert line.memory.experiment(made).outcome.status == "stopped"
     assert line.memory.leases.live() == ()
+    assert line.run(made).status == "finished"
+
+
+def test_images_that_are_away_for_a_while_are_no_failure_of_the_experiment(line):
+    made, images = line.approve(epochs=4), Path(line.study.dataset["root"]) / "images"
+    images.rename(images.with_name("away"))
+    try:
+        with pytest.raises(DatasetError, match=r"images/.*cannot be opened"):
+            line.run(made)
+        assert line.memory.experiment(made).outcome.status == "stopped"
+    finally:
+        images.with_name("away").rename(images)
     assert line.run(made).status == "finished"
 
 
