@@ -1,5 +1,6 @@
 """The command lines: arguments in, tables out; exit 0 done, 1 failed, 2 bad input."""
 
+import errno
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import psutil
+from prefect.settings import get_current_settings
 
 from arc_core.config import ArcConfig, load_config
 from arc_core.data.source import open_dataset
@@ -105,15 +107,9 @@ def _check_input(given: dict[str, object]) -> ArcConfig:
     if not given["dry_run"]:
         need_server(config.board)
     settings = get_settings()
-    try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"the folder can't be made: {error.strerror}",
-            where="ARC_HOME",
-            got=str(settings.home),
-            cure="Choose a folder that you may write.",
-        ) from None
+    _make(settings.home, "ARC_HOME")
+    if (prefect := get_current_settings()).api.url is None:  # a server of our own keeps its database there
+        _make(prefect.home, "PREFECT_HOME", writable=True)
     if config.data.path is not None:
         open_dataset(config.data, config.task, settings.home)
     if settings.has_store:
@@ -121,6 +117,21 @@ def _check_input(given: dict[str, object]) -> ArcConfig:
     if not given["dry_run"]:
         Runs.of(settings).check()
     return config
+
+
+def _make(folder: Path, variable: str, *, writable: bool = False) -> None:
+    """`writable`: before anything begins; the store's own errors say more of a home that is not."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if writable and not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "nothing may be written there")
+    except OSError as error:
+        raise SettingsError(
+            f"the folder can't be used: {error.strerror}",
+            where=variable,
+            got=str(folder),
+            cure="Choose a folder that you may write.",
+        ) from None
 
 
 def guarded(command: Callable[[], None], stops: signals.Manner = signals.PLAIN) -> int:

@@ -86,9 +86,10 @@ class Course(Record):
     @property
     def words(self) -> str:
         """One sentence, for people."""
+        reason = self.reason.removesuffix(".")  # a failure's own words may end in one
         if self.until is not None:
-            return f"The loop waits until {self.until.astimezone():%Y-%m-%d %H:%M:%S}: {self.reason}."
-        return f"The loop stops: {self.reason}." if self.goes == "stop" else "The loop goes on."
+            return f"The loop waits until {self.until.astimezone():%Y-%m-%d %H:%M:%S}: {reason}."
+        return f"The loop stops: {reason}." if self.goes == "stop" else "The loop goes on."
 
 
 def course_of(facts: Facts, limits: LoopConfig) -> Course:

@@ -159,3 +159,12 @@ def test_a_cycle_whose_every_experiment_failed_is_a_failure():
     _need_one_that_ran(
         summary.model_copy(update={"rows": (row, row.model_copy(update={"status": "finished"}))})
     )
+
+
+def test_a_folder_of_prefect_that_can_not_be(tmp_path):
+    """Before its server is started, which would try for minutes."""
+    ran = run_cycle(tmp_path / "home", *TINY, PREFECT_HOME="/dev/null")
+    assert ran.code == 2
+    assert ran.err.startswith("SettingsError: PREFECT_HOME: the folder can't be used: ")
+    assert "got /dev/null" in ran.err
+    assert len(ran.err.splitlines()) == 1
