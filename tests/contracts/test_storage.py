@@ -217,7 +217,7 @@ def test_machines_that_write_the_same_at_once_leave_it_whole(storage: Storage) -
 
     reader = threading.Thread(target=read)
     reader.start()
-    # So many and no more: moto answers 500 where more overwrite one object, again and again on a busy machine.
+    # No more: moto answers 500 where many overwrite one object, again and again on a busy machine.
     storage.each(lambda _: Storage(storage.url).put("exp-1", "a", content), range(6))
     over.set()
     reader.join()
