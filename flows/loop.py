@@ -100,7 +100,7 @@ def _is_late(until: datetime, deadline: float | None) -> bool:
     """Whether the time of `--max-minutes` is over by then; so is the loop."""
     loops = open_memory(get_settings().store_url).loops
     loop = loops.latest()
-    if deadline is None or unix_s() + _seconds_to(until) < deadline or loop is None:
+    if deadline is None or unix_s() + _left_s(until) < deadline or loop is None:
         return False
     loops.end(loop, "no time is left to try it again")
     return True
@@ -109,7 +109,7 @@ def _is_late(until: datetime, deadline: float | None) -> bool:
 def _wait(until: datetime | None) -> None:
     """Till then, or till a stop is asked for; no longer where the clock is set back meanwhile."""
     loops = open_memory(get_settings().store_url).loops
-    over = steady_s() + (0.0 if until is None else _seconds_to(until))
+    over = steady_s() + (0.0 if until is None else _left_s(until))
     while (left := over - steady_s()) > 0:
         loop = loops.latest()
         if loop is None or loop.stop_asked or loop.ended:
@@ -117,8 +117,15 @@ def _wait(until: datetime | None) -> None:
         time.sleep(min(left, LOOK_S))
 
 
-def _seconds_to(moment: datetime) -> float:
-    return (moment - datetime.now(UTC)).total_seconds()
+def _left_s(until: datetime) -> float:
+    """Seconds of a wait that are left: never more than it had at its beginning, the end of the last turn.
+
+    The host's clock may have been set back since.
+    """
+    loops = open_memory(get_settings().store_url).loops
+    loop = loops.latest()
+    began = [turn.ended for turn in loops.turns(loop)[-1:]] if loop is not None else []
+    return min((until - moment).total_seconds() for moment in (datetime.now(UTC), *began))
 
 
 def _need_one_that_ran(summary: CycleSummary) -> None:

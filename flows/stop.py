@@ -48,11 +48,15 @@ def _stop(now: bool) -> None:
 
 def _running(home: Path) -> Holder | None:
     """The process of the cycle, or of the loop in a terminal, that holds the home now."""
+    if not (home / "cycle.lock").exists():  # to ask would make it
+        return None
     try:
         with only_cycle_in(home):
             return None
     except CycleBusy:
-        return holder_of(home)
+        if (holder := holder_of(home)) is None:  # nobody whom we could name or signal
+            raise
+        return holder
 
 
 def _interrupt(memory: Memory | None, cycle: Holder | None) -> str:

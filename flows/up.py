@@ -212,8 +212,9 @@ def stop(parts: list[Part]) -> None:
     for number in SIGNALS:
         signal.signal(number, lambda *_: at_once.set())
     print("Stopping workers and server.", flush=True)
-    workers = [part.process.pid for part in parts if part.process is not None and part.leaves]
-    _end_runs(workers, at_once)
+    _end_runs(
+        [part for part in parts if part.process is not None and part.process.returncode is None], at_once
+    )
     server = {part.process.pid for part in parts if part.process is not None and part.name == "server"}
     _end(server, WORK_END_S, at_once)
     _end((), REST_END_S, at_once)
@@ -227,15 +228,21 @@ def stop(parts: list[Part]) -> None:
         psutil.wait_procs(left, timeout=REST_END_S)
 
 
-def _end_runs(workers: list[int], at_once: threading.Event) -> None:
-    """SIGTERM to what the workers run, which then writes a checkpoint; wait for its end.
+def _end_runs(parts: list[Part], at_once: threading.Event) -> None:
+    """SIGTERM to what the workers run, and dead ones have left, which writes a checkpoint; wait for its end.
 
     Held meanwhile, a worker begins nothing more. It would not wait itself: it kills its runs when it is told.
     """
-    held = [psutil.Process(pid) for pid in workers if psutil.pid_exists(pid)]
-    for worker in held:
-        worker.suspend()
-    runs = [run for worker in held for run in worker.children()]
+    own = {part.process.pid: part for part in parts if part.process is not None}
+    runs, held = [], []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if child.pid not in own:
+                runs.append(child)
+            elif own[child.pid].leaves:
+                child.suspend()
+                held.append(child)
+                runs += child.children()
     for run in runs:
         with suppress(psutil.NoSuchProcess):
             run.terminate()

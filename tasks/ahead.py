@@ -18,7 +18,7 @@ from tasks.progress import announce
 from tasks.train import are_in_line, begin
 
 IN_LINE_S = 60.0
-POLL_S = 0.2  # two reads of few rows, a handful of times a cycle
+POLL_S = 0.5  # two reads of few rows, or with a pool some requests, a handful of times a cycle
 
 
 @arc_task(name="look ahead")

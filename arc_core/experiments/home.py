@@ -55,7 +55,7 @@ def _lock_file(home: Path) -> TextIO:
 
 
 def _named(content: bytes) -> str:
-    return str(_read(content) or "which does not say its name")
+    return str(_read(content) or ("which does not say its name" if content else "which is just starting"))
 
 
 def _read(content: bytes) -> Holder | None:

@@ -75,13 +75,23 @@ def test_a_cycle_ends_as_usual(tmp_path, clock, warm, moment):
     assert [cycle.status for cycle in memory.cycles(study)] == ["finished"] * 2
 
 
-def test_a_wait_after_a_failure_takes_no_longer(tmp_path, clock, prefect_server):
+def has_failed(home):
+    """Whether a cycle's failure is recorded: the loop is about to wait."""
+    loops = memory_in(home).loops if (home / "arc.db").exists() else None
+    return bool(loops and (loop := loops.latest()) and loops.turns(loop))
+
+
+@pytest.mark.parametrize("moment", ["recorded", "told"])
+def test_a_wait_after_a_failure_takes_no_longer(tmp_path, clock, prefect_server, moment):
     home = tmp_path / "home"
     home.mkdir()
     (home / "report").write_text("in the way of the folder of this name")
     limits = ("--max-cycles", "2", "loop.backoff_s=5", "loop.same_failures=2")
     process = start_cycle(home, *ONE, *limits, PREFECT_API_URL=prefect_server, **clock.variables)
-    assert "The loop waits until" in process.stdout.readline()
+    if moment == "told":
+        assert "The loop waits until" in process.stdout.readline()
+    else:
+        wait_until(lambda: has_failed(home), process)
     clock.set_back()
     _, said = ended(process)
     assert process.returncode == 1

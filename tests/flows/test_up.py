@@ -229,42 +229,6 @@ def test_sigterm_ends_all_of_it(up):
     assert "does not stop by itself" not in up.log.read_text()
 
 
-@pytest.mark.parametrize(
-    ("variables", "words"),
-    [
-        ({"PREFECT_SERVER_API_AUTH_STRING": "admin:CHANGE-ME"}, "still the placeholder"),
-        (
-            {"PREFECT_API_URL": "http://far:4200/api", "PREFECT_API_AUTH_STRING": "admin:CHANGE-ME"},
-            "placeholder",
-        ),
-        ({"PREFECT_SERVER_API_AUTH_STRING": "secret-alone"}, "user:password"),
-        ({"PREFECT_SERVER_API_HOST": "0.0.0.0"}, "PREFECT_SERVER_API_HOST"),  # noqa: S104  # refused
-        (
-            {"PREFECT_SERVER_API_AUTH_STRING": "a:secret-one", "PREFECT_API_AUTH_STRING": "a:secret-two"},
-            "differs from PREFECT_SERVER_API_AUTH_STRING",
-        ),
-        ({"ARC_INFERENCE_COMMAND": "no-such-program serve"}, "'no-such-program'"),
-        ({"ARC_INFERENCE_COMMAND": "vllm 'serve"}, "ARC_INFERENCE_COMMAND"),
-        ({"ARC_PREFECT_PORT": "many"}, "ARC_PREFECT_PORT"),
-        ({"ARC_LEASE_S": "1"}, "ARC_LEASE_S"),
-    ],
-)
-def test_what_would_be_open_or_can_not_run_is_refused(tmp_path, variables, words):
-    for script in ("up", "health") if "ARC_INFERENCE_COMMAND" not in variables else ("up",):
-        refused = run(script, environment(tmp_path / "home", **variables))
-        assert refused.returncode == 2, refused.stdout + refused.stderr
-        assert words in refused.stderr
-        assert "secret" not in refused.stderr
-        assert "Traceback" not in refused.stderr
-
-
-def test_the_template_is_refused_until_its_password_is_chosen(tmp_path):
-    lines = (ROOT / ".env.production").read_text().splitlines()
-    template = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    env = environment(tmp_path / "home")
-    assert "placeholder" in run("up", template | env).stderr
-
-
 def test_what_dies_at_once_is_given_up_after_some_time(tmp_path):
     part = Part(name="it", command=["false"])
     waits = []
