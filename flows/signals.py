@@ -14,6 +14,9 @@ import psutil
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
 
+AGAIN = signal.SIGUSR1  # no stop, which would count as a second one; nobody else sends it
+AGAIN_S = 0.05
+
 
 @dataclass(frozen=True, kw_only=True)
 class Manner:
@@ -53,6 +56,8 @@ def heed(manner: Manner) -> None:
     for number in STOPS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
             signal.signal(number, _interrupt)
+    signal.signal(AGAIN, _interrupt)
+    sys.unraisablehook = _raise_anew
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -81,6 +86,17 @@ def is_stopped() -> bool:
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     _stopped.set()
     raise KeyboardInterrupt
+
+
+def _raise_anew(lost: "sys.UnraisableHookArgs") -> None:
+    """What is raised in a destructor or a weak reference's callback is dropped: interrupt once more."""
+    if lost.exc_type is KeyboardInterrupt and is_stopped():
+        main = threading.main_thread().ident
+        again = threading.Timer(AGAIN_S, signal.pthread_kill, (main, AGAIN))  # at once it would be lost anew
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _watch(reader: int, manner: Manner) -> None:

@@ -1,0 +1,40 @@
+"""A stop is heard wherever it meets the program."""
+
+import signal
+import subprocess
+import sys
+
+from flows.signals import CYCLE
+from tests.conftest import ROOT
+
+PROGRAM = """
+import time
+from flows.signals import CYCLE, heed
+
+class Slow:
+    def __del__(self):
+        print("in a destructor", flush=True)
+        time.sleep(20)
+
+heed(CYCLE)
+slow = Slow()
+try:
+    del slow
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_a_stop_that_meets_a_destructor_is_not_lost():
+    """Python would drop what is raised there, and say so on the terminal."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "in a destructor\n"
+    program.send_signal(signal.SIGTERM)
+    said, told = program.communicate(timeout=15)
+    assert said == "interrupted\n"
+    assert program.returncode == 0
+    assert told == f"{CYCLE.says}\n", "one stop, and nothing else"
