@@ -30,6 +30,8 @@ from arc_core.experiments.board import (
     Review,
     Vote,
 )
+from arc_core.experiments.events import of_end
+from arc_core.experiments.ledger import append
 from arc_core.experiments.result import ACCEPTED, Figures, Result
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Cycle, Experiment, Score, experiment_id
@@ -119,7 +121,8 @@ def end(db: Connection, experiment_id: str, status: str, reason: str) -> None:
     """What has ended stays as it ended: an interruption that comes after the result changes nothing."""
     state = {"status": status, "reason": reason, "ended": now()}
     going = (t.experiments.c.id == experiment_id) & t.experiments.c.status.not_in(ENDED)
-    db.execute(update(t.experiments).where(going).values(state))
+    if db.execute(update(t.experiments).where(going).values(state)).rowcount:
+        append(db, of_end(experiment_id, status, reason))
 
 
 def experiments_where(condition: ColumnElement[bool]) -> Select[Any]:
