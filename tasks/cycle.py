@@ -10,7 +10,7 @@ from arc_core.config import ArcConfig
 from arc_core.data.study import open_study
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
-from arc_core.experiments.verification import seal
+from arc_core.experiments.verification import declare_key, seal
 from arc_core.logs import about
 from arc_core.provenance.heads import Heads
 from arc_core.settings import get_settings
@@ -42,6 +42,8 @@ def open_cycle(
     parent, _ = parent_in(memory, study.id, config)
     check_launch(memory, study, parent, settings, config.launch)
     before = memory.cycles(study.id)
+    if scratch is None:
+        declare_key(memory.ledger, settings)
     cycle = memory.begin_cycle(study.id)
     if scratch is None and any(each.id == cycle.id and each.status != "planned" for each in before):
         announce(

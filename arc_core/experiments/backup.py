@@ -48,10 +48,8 @@ def back_up(
     try:
         with clear_errors(folder):
             draft.mkdir(parents=True)
-            if (
-                heads is not None and heads.path.is_file()
-            ):  # first: the store must have come as far as they say
-                shutil.copyfile(heads.path, draft / FILE)
+            if heads is not None and heads.folder.is_dir():  # first: the store is to come as far as they say
+                shutil.copytree(heads.folder, draft / ANCHORS)
             _copy_store(database, draft)  # then, since a result is recorded once its files are there
             with database.read() as db:
                 kept = dict(db.execute(select(results.c.experiment_id, results.c.files)).tuples().all())

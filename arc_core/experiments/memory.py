@@ -47,6 +47,7 @@ from arc_core.experiments.rows import (
     said_of,
     score_of,
     scores_where,
+    verdict_row,
 )
 from arc_core.experiments.samples import Samples
 from arc_core.experiments.study import Cycle, Experiment, Score, Study
@@ -266,16 +267,8 @@ class Memory:
     # Verdicts
 
     def keep_verdict(self, study_id: str, verdict: Verdict) -> None:
-        count = select(func.count()).where(t.verdicts.c.study_id == study_id)
         with self.database.write() as db:
-            row = {
-                "experiment_id": verdict.experiment_id,
-                "study_id": study_id,
-                "position": db.scalar(count),
-                "outcome": verdict.outcome,
-                "body": verdict.model_dump(mode="json"),
-            }
-            db.execute(insert(t.verdicts).values(row))
+            db.execute(insert(t.verdicts).values(verdict_row(db, study_id, verdict)))
             append(db, *of_verdict(verdict))
 
     def verdicts(self, study_id: str, ids: Collection[str] | None = None) -> tuple[Verdict, ...]:

@@ -32,7 +32,7 @@ from arc_core.experiments.board import (
 )
 from arc_core.experiments.events import of_end
 from arc_core.experiments.ledger import append
-from arc_core.experiments.result import ACCEPTED, Figures, Result
+from arc_core.experiments.result import ACCEPTED, Figures, Result, Verdict
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Cycle, Experiment, Score, experiment_id
 from arc_core.record import Record
@@ -88,6 +88,18 @@ def result_row(experiment_id: str, result: Result) -> dict[str, Any]:
 
 def result_of(row: Row[Any]) -> Result:
     return Result.model_validate(row.body | {"curve": row.curve, "files": row.files})
+
+
+def verdict_row(db: Connection, study_id: str, verdict: Verdict) -> dict[str, Any]:
+    """Behind the study's other verdicts."""
+    count = select(func.count()).where(t.verdicts.c.study_id == study_id)
+    return {
+        "experiment_id": verdict.experiment_id,
+        "study_id": study_id,
+        "position": db.scalar(count),
+        "outcome": verdict.outcome,
+        "body": verdict.model_dump(mode="json"),
+    }
 
 
 def cycle_of(row: Row[Any]) -> Cycle:

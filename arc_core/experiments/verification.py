@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer import CryptoSigner, SSlibKey
 from sqlalchemy import select
 
 from arc_core.errors import Unverified
@@ -44,13 +44,19 @@ class Verified(Record):
     files: int
 
 
-def seal(ledger: Ledger, settings: Settings) -> None:
-    """Sign the ledger's head and put it beside the home; a key that the ledger lacks is declared first."""
+def declare_key(ledger: Ledger, settings: Settings) -> CryptoSigner:
+    """The home's key to sign with, of which the ledger tells from the first time on."""
     signer = signer_in(settings.home.resolve())
     told = declaration(signer)
     if all(entry.event.facts != told for entry in ledger.entries(kind="key.declared")):
         ledger.append(event("key.declared", told["key"][:16], facts=told))
-    (first, last) = ledger.ends()
+    return signer
+
+
+def seal(ledger: Ledger, settings: Settings) -> None:
+    """Sign the ledger's head and put it beside the home."""
+    signer = declare_key(ledger, settings)
+    first, last = ledger.ends()
     head = Head(ledger=first.hash, number=last.number, hash=last.hash, at=last.event.at)
     Heads(settings.anchors_folder).add(head, signer)
 
