@@ -53,7 +53,7 @@ def metadata(origin: Origin) -> dict[str, Json]:
         "name": f"{mark}ARC {name}",
         **_OF_TASK[spec.task],
         "description": origin.words,
-        "authors": f"ARC {version('arc-retina')}, without supervision; its operator: {NOT_PROVIDED}",
+        "authors": f"ARC, Autonomous Research Collective, unsupervised; its operator: {NOT_PROVIDED}",
         "copyright": NOT_PROVIDED,
         "data_source": f"{mark}{len(dataset.cases)} images of {dataset.name}, SHA-256 {dataset.sha256}",
         "data_type": "PNG, JPEG, TIFF or BMP",

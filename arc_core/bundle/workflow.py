@@ -88,7 +88,7 @@ class Evaluator:
     ) -> None:
         """`dataset`: image_id and file of each image. `metadata`: the bundle's own file."""
         self.images = dict(dataset)
-        self.network, self.device = network, device
+        self.network, self.device = network.to(device), device
         self.preprocessing, self.inferer, self.postprocessing = preprocessing, inferer, postprocessing
         self.output_dir = Path(output_dir)
         said = json.loads(Path(metadata).read_text(encoding="utf-8"))
@@ -98,7 +98,7 @@ class Evaluator:
         """`image` is uint8 (H, W, 3), RGB, of any size."""
         with torch.inference_mode():
             batch = self.preprocessing(image)[None].to(self.device)
-            (probabilities,) = self.inferer(batch, self.network.to(self.device))
+            (probabilities,) = self.inferer(batch, self.network)
         return self.postprocessing(probabilities, image.shape[0], image.shape[1])
 
     def run(self) -> Predicted:
