@@ -30,10 +30,11 @@ from arc_core.experiments.board import (
 )
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import OF_TASK, Estimate
-from arc_core.experiments.result import CASES, Case, Point, Result, VcdrModel, Verdict
+from arc_core.experiments.result import CASES, Case, Point, Result, Verdict
 from arc_core.experiments.rows import board_row, result_row
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Study, experiment_id
+from arc_core.experiments.vcdr_model import VcdrModel
 from arc_core.provenance.canonical import canonical_json
 from arc_core.settings import get_settings
 from arc_core.training.cost import cost_of

@@ -30,8 +30,8 @@ from flows.leftover import own_servers
 from flows.loop import is_unreachable, run_loop
 from flows.temporary_server import on_a_kept_server
 from flows.terminal import Terminal, counted
+from tasks.champion import Champion, no_champion
 from tasks.pause import need_server
-from tasks.predict import Champion, no_champion
 
 
 def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:

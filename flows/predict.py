@@ -5,7 +5,8 @@ from pathlib import Path
 from prefect import flow
 
 from arc_core.training.prediction import Predicted
-from tasks.predict import Champion, find_champion, predict_images
+from tasks.champion import Champion
+from tasks.predict import find_champion, predict_images
 
 
 @flow(name="predict", log_prints=False)

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from arc_core.experiments.metric import Estimate
+from arc_core.experiments.vcdr_model import VcdrModel
 from arc_core.record import Record
 
 CASES = "cases.json"
@@ -41,13 +42,6 @@ class Case(Record):
         if self.vcdr is None:
             return max(self.vcdr_reference, 1 - self.vcdr_reference)
         return abs(self.vcdr - self.vcdr_reference)
-
-
-class VcdrModel(Record):
-    """P(glaucoma) = σ(intercept + slope · vCDR), fitted on out-of-fold predictions."""
-
-    intercept: float
-    slope: float
 
 
 class Point(Record):

@@ -13,7 +13,8 @@ from arc_core.data.anatomy import vertical_cdr
 from arc_core.data.manifest import ImageCase
 from arc_core.data.reader import Pixels, decode_mask, read_bytes, read_grey
 from arc_core.errors import DatasetError, ExperimentFailed
-from arc_core.experiments.result import CASES, Case, Result, VcdrModel
+from arc_core.experiments.result import CASES, Case, Result
+from arc_core.experiments.vcdr_model import VcdrModel
 from arc_core.gate.bootstrap import measure
 from arc_core.provenance.canonical import canonical_json, sha256_of_file
 from arc_core.provenance.files import write_atomically

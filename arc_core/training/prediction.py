@@ -13,10 +13,11 @@ from arc_core.provenance.files import write_atomically
 from arc_core.record import Record
 
 if TYPE_CHECKING:
-    from arc_core.training.predictor import Prediction, Predictor
+    from arc_core.training.reading import Prediction
 
 ABOUT = "about.txt"
 """Who predicted; also tells a folder of predictions from a dataset."""
+NOTICE = "Research software, not a medical device; not for use in the care of patients."
 COLUMNS = ("image_id", "probability", "vcdr", "disc_area_px", "cup_area_px")
 RIM_COLOUR, CUP_COLOUR = (64, 224, 96), (255, 140, 0)
 
@@ -57,7 +58,11 @@ def check_out(folder: Path, out: Path) -> None:
 
 
 def predict_folder(
-    predictor: "Predictor", images: Mapping[str, Path], out: Path, about: str, on_image: Callable[[str], None]
+    predict: Callable[[Pixels], "Prediction"],
+    images: Mapping[str, Path],
+    out: Path,
+    about: str,
+    on_image: Callable[[str], None],
 ) -> Predicted:
     """Write `about.txt`, `predictions.csv`, and for segmentation `masks/` and `overlays/`, under `out`.
 
@@ -75,7 +80,7 @@ def predict_folder(
         except DatasetError as error:
             unreadable[image_id] = str(error)
             continue
-        prediction = predictor.predict(image)
+        prediction = predict(image)
         rows.append(_row(image_id, prediction))
         if prediction.mask is not None:
             for folder in ("masks", "overlays"):

@@ -2,54 +2,29 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import torch
 
-from arc_core.data.anatomy import vertical_cdr
-from arc_core.data.reader import Pixels, to_square
+from arc_core.data.reader import Pixels
 from arc_core.errors import ArcError
-from arc_core.experiments.result import VcdrModel
 from arc_core.experiments.spec import ExperimentSpec
+from arc_core.experiments.vcdr_model import VcdrModel
 from arc_core.provenance.canonical import sha256_of_file
+from arc_core.training.ensemble import Ensemble
 from arc_core.training.fold import MODEL
-from arc_core.training.frames import to_tensor
 from arc_core.training.networks import build_network
-from arc_core.training.normalisation import normalise
 from arc_core.training.plan import PLAN, TrainingPlan
-from arc_core.training.reading import mask_of, probabilities_of
-from arc_core.training.vcdr import probability_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """What is said of one image. None: the task doesn't say it, or no disc was found."""
-
-    mask: Pixels | None
-    """(H, W) uint8 in the image's own frame: 0 background, 1 rim, 2 cup."""
-    probability: float | None
-    """Of glaucoma."""
-    vcdr: float | None = None
-
-    @property
-    def disc_area_px(self) -> int | None:
-        return None if self.mask is None else int((self.mask >= 1).sum())
-
-    @property
-    def cup_area_px(self) -> int | None:
-        return None if self.mask is None else int((self.mask == 2).sum())
+from arc_core.training.reading import Prediction, input_of, prediction_of
 
 
 class Predictor:
     """Holds one network per fold, on the CPU."""
 
-    def __init__(
-        self, spec: ExperimentSpec, networks: list[torch.nn.Module], vcdr_model: VcdrModel | None
-    ) -> None:
+    def __init__(self, spec: ExperimentSpec, ensemble: Ensemble, vcdr_model: VcdrModel | None) -> None:
         self.spec = spec
-        self.networks = networks
+        self.ensemble = ensemble
         self.vcdr_model = vcdr_model
 
     @classmethod
@@ -66,25 +41,14 @@ class Predictor:
         names = [f"fold-{fold}/{MODEL}" for fold in range(plan.split.folds)]
         for name in names:
             _check(run_dir, name, files)
-        return cls(plan.spec, [_network(run_dir / name, plan.spec) for name in names], vcdr_model)
+        networks = [_network(run_dir / name, plan.spec) for name in names]
+        return cls(plan.spec, Ensemble(networks, plan.spec.normalisation), vcdr_model)
 
     def predict(self, image: Pixels) -> Prediction:
         """`image` is uint8 (H, W, 3), RGB, of any size."""
-        probabilities = self._probabilities(image)
-        if self.spec.task == "classification":
-            return Prediction(mask=None, probability=float(probabilities[0]))
-        mask = mask_of(probabilities, image.shape[0], image.shape[1])
-        vcdr = vertical_cdr(mask)
-        probability = None if self.vcdr_model is None else probability_of(self.vcdr_model, vcdr)
-        return Prediction(mask=mask, probability=probability, vcdr=vcdr)
-
-    def _probabilities(self, image: Pixels) -> torch.Tensor:
-        """Mean over the folds: (3, S, S) or (1,)."""
-        square = torch.from_numpy(to_tensor(to_square(image, self.spec.image_size_px)))
-        batch = normalise(square[None].float() / 255, self.spec.normalisation)
         with torch.inference_mode():
-            parts = [probabilities_of(network(batch))[0] for network in self.networks]
-        return torch.stack(parts).mean(dim=0)
+            (probabilities,) = self.ensemble(input_of(image, self.spec.image_size_px)[None])
+        return prediction_of(probabilities, image.shape[0], image.shape[1], self.vcdr_model)
 
 
 CURE = "restore it from a backup"

@@ -1,9 +1,9 @@
-"""From the vertical cup-to-disc ratio to a probability of glaucoma."""
+"""Fitting the probability of glaucoma to the vertical cup-to-disc ratio."""
 
-import math
 from collections.abc import Sequence
 
-from arc_core.experiments.result import Case, VcdrModel
+from arc_core.experiments.result import Case
+from arc_core.experiments.vcdr_model import VcdrModel
 
 # Close to no shrinkage (the ratio lies between 0 and 1), yet finite when it separates the classes.
 _INVERSE_REGULARISATION = 100.0
@@ -30,13 +30,6 @@ def fit_vcdr_model(cases: Sequence[Case]) -> VcdrModel | None:
     return VcdrModel(intercept=float(model.intercept_[0]), slope=float(model.coef_[0, 0]))
 
 
-def probability_of(model: VcdrModel, vcdr: float | None) -> float | None:
-    """P(glaucoma) at a ratio; None without one. One rule for held-out cases and for new images."""
-    if vcdr is None:
-        return None
-    return 1 / (1 + math.exp(-(model.intercept + model.slope * vcdr)))
-
-
 def cross_fitted(cases: Sequence[Case]) -> list[Case]:
     """The cases with a probability each, from a model fitted on the other folds.
 
@@ -57,5 +50,5 @@ def cross_fitted(cases: Sequence[Case]) -> list[Case]:
 
 def _score(case: Case, scored: dict[int, tuple[VcdrModel, float]]) -> float:
     model, prevalence = scored[case.fold]
-    said = probability_of(model, case.vcdr)
+    said = model.probability_of(case.vcdr)
     return prevalence if said is None else said

@@ -21,7 +21,7 @@ from arc_core.provenance.canonical import sha256_of_file
 from arc_core.training.evaluator import dice, evaluate
 from arc_core.training.fold import FoldDone, finish_fold, fold_key
 from arc_core.training.plan import TrainingPlan
-from arc_core.training.vcdr import cross_fitted, fit_vcdr_model, probability_of
+from arc_core.training.vcdr import cross_fitted, fit_vcdr_model
 
 Change = Callable[[Path], object]
 
@@ -195,7 +195,7 @@ def test_no_label_helps_to_score_its_own_fold():
 def test_a_larger_cup_makes_glaucoma_likelier():
     model = fit_vcdr_model([labelled(v / 20, int(v > 10), 0) for v in range(2, 18)])
 
-    assert probability_of(model, 0.3) < 0.1 < 0.9 < probability_of(model, 0.8)
+    assert model.probability_of(0.3) < 0.1 < 0.9 < model.probability_of(0.8)
 
 
 def test_without_both_classes_there_is_no_probability():
@@ -220,7 +220,7 @@ def test_an_eye_without_a_cup_is_scored_as_a_new_image_would_be():
 
     scored = cross_fitted([*folds[0], *folds[1]])
 
-    assert scored[0].probability == probability_of(fit_vcdr_model(folds[1]), 0.0)
+    assert scored[0].probability == fit_vcdr_model(folds[1]).probability_of(0.0)
     assert scored[0].probability < min(case.probability for case in scored[1:8])
 
 

@@ -8,10 +8,10 @@ from PIL import Image
 
 from arc_core.data.reader import read_image
 from arc_core.errors import ArcError
-from arc_core.experiments.result import VcdrModel
+from arc_core.experiments.vcdr_model import VcdrModel
+from arc_core.training.ensemble import Ensemble
 from arc_core.training.evaluator import evaluate
 from arc_core.training.predictor import Predictor
-from arc_core.training.vcdr import probability_of
 
 MODEL = VcdrModel(intercept=-6.0, slope=10.0)
 
@@ -53,11 +53,11 @@ def test_an_eye_without_a_cup_has_a_probability_and_one_without_a_disc_has_none(
     predictor = Predictor.load(*finished, vcdr_model=MODEL)
     image = np.full((32, 32, 3), 128, np.uint8)
 
-    predictor.networks = [Drawn(centre=1)]
+    predictor.ensemble = Ensemble([Drawn(centre=1)], "unit")
     without_cup = predictor.predict(image)
-    assert (without_cup.vcdr, without_cup.probability) == (0.0, probability_of(MODEL, 0.0))
+    assert (without_cup.vcdr, without_cup.probability) == (0.0, MODEL.probability_of(0.0))
 
-    predictor.networks = [Drawn(centre=0)]
+    predictor.ensemble = Ensemble([Drawn(centre=0)], "unit")
     without_disc = predictor.predict(image)
     assert (without_disc.vcdr, without_disc.probability) == (None, None)
 
@@ -65,7 +65,7 @@ def test_an_eye_without_a_cup_has_a_probability_and_one_without_a_disc_has_none(
 def test_one_fold_alone_predicts_as_it_did_out_of_fold(trained, finished):
     plan, _ = trained
     predictor = Predictor.load(*finished)
-    predictor.networks = predictor.networks[:1]
+    predictor.ensemble.networks = predictor.ensemble.networks[:1]
 
     for image_id in plan.split.held_out(0)[:3]:
         case = next(case for case in plan.dataset.cases if case.image_id == image_id)

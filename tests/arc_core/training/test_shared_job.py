@@ -120,7 +120,7 @@ def test_what_one_machine_trained_is_judged_shown_and_predicted_on_another(machi
 
     needed = needed_of(files)
     assert other.fetch(made, needed) == {}
-    assert len(Predictor.load(other.folder_of(made), files).networks) == 2
+    assert len(Predictor.load(other.folder_of(made), files).ensemble.networks) == 2
 
 
 def test_another_machine_goes_on_from_the_last_checkpoint(machines, planner, tmp_path):
