@@ -38,6 +38,7 @@ Kind = Literal[
     "eval.completed",
     "verdict.given",
     "champion.promoted",
+    "reproduction.done",
 ]
 """`review.signed` is a person's answer, `run.stopped` one that can be taken up again."""
 

@@ -13,8 +13,10 @@ from arc_core.training.launch import LaunchConfig
 from arc_core.training.plan import largest_divisor
 
 
-def request_of(spec: ExperimentSpec, experiment_id: str, settings: Settings, launch: LaunchConfig) -> Request:
-    """The lease that training the spec needs."""
+def request_of(
+    spec: ExperimentSpec, experiment_id: str | None, settings: Settings, launch: LaunchConfig
+) -> Request:
+    """The lease that training the spec needs; without an id, as no experiment of the study."""
     micro_batch = largest_divisor(spec.batch_size, settings.batch_size_per_gpu)
     return Request(
         experiment_id=experiment_id,
