@@ -55,8 +55,8 @@ def _dumped(case: Case) -> dict[str, Any]:
 
 def dice(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
     """2·|A∩B| / (|A|+|B|) of two boolean masks; 1 when both are empty, 0 when only one is."""
-    total = int(predicted.sum()) + int(reference.sum())
-    return 2 * int((predicted & reference).sum()) / total if total else 1.0
+    total = np.count_nonzero(predicted) + np.count_nonzero(reference)
+    return 2 * np.count_nonzero(predicted & reference) / total if total else 1.0
 
 
 def _predictions(plan: TrainingPlan) -> dict[str, tuple[int, dict[str, str]]]:
