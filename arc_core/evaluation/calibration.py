@@ -49,7 +49,7 @@ def calibration_of(cohort: Cohort) -> Calibration | None:
 def equal_mass(scores: Floats) -> Floats:
     """The inner edges of the bins: quantiles, some of them equal where many scores are."""
     count = max(1, min(BINS, len(scores) // FEWEST))
-    edges: Floats = np.quantile(scores, np.linspace(0, 1, count + 1))[1:-1]
+    edges: Floats = np.percentile(scores, np.linspace(0, 1, count + 1) * 100)[1:-1]  # rounds as sklearn does
     return edges
 
 
