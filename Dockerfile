@@ -8,8 +8,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 RUN useradd --create-home --uid 1000 arc \
-    && mkdir /var/lib/arc \
-    && chown arc: /var/lib/arc
+    && mkdir /var/lib/arc /var/lib/arc-anchors \
+    && chown arc: /var/lib/arc /var/lib/arc-anchors
 
 WORKDIR /opt/arc
 COPY pyproject.toml requirements.lock README.md prefect.yaml ./
@@ -27,7 +27,7 @@ USER arc
 ENV ARC_HOME=/var/lib/arc \
     PREFECT_HOME=/var/lib/arc/prefect \
     PYTHONUNBUFFERED=1
-VOLUME /var/lib/arc
+VOLUME /var/lib/arc /var/lib/arc-anchors
 EXPOSE 4200
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=60s --timeout=30s --start-period=180s --retries=3 CMD ["scripts/health"]

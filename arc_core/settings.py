@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the store; default: SQLite in ARC_HOME"
     )
+    anchors: Path | None = Field(
+        None, description="where the ledger's signed heads lie, outside ARC_HOME; default: beside it"
+    )
+    operator: str = Field("", max_length=200, description="the person or body that ARC acts for")
     storage_url: Annotated[str, AfterValidator(_shared_place)] | None = Field(
         None, description="s3://BUCKET/PREFIX or file:///FOLDER, where machines share what their runs leave"
     )
@@ -137,9 +141,19 @@ class Settings(BaseSettings):
         return self.database_url is not None or (self.home / "arc.db").exists()
 
     @property
+    def anchors_folder(self) -> Path:
+        """Outside the home, so that who changes the ledger there does not reach its signed heads as well."""
+        return self.anchors.resolve() if self.anchors else beside(self.home.resolve())
+
+    @property
     def runs(self) -> Path:
         """Where each experiment has a folder of its own."""
         return self.home.resolve() / "runs"
+
+
+def beside(home: Path) -> Path:
+    """Where the signed heads of a home lie, unless a setting says otherwise."""
+    return home.with_name(f"{home.name}-anchors")
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -17,14 +17,20 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 import psutil
 
+from arc_core.errors import Unverified
 from arc_core.experiments.memory import Memory
+from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import Experiment
+from arc_core.experiments.verification import verify
+from arc_core.provenance.heads import Heads
+from arc_core.settings import load_settings
 from benchmarks.reporting import finish
 from benchmarks.study import scratch
 from tests.command import TINY, environment
@@ -65,7 +71,7 @@ def main() -> None:
         *((f"killed: {kind}", str(tally.killed[kind])) for kind in KINDS),
         ("commands repeated", str(tally.restarts)),
         ("same experiments, figures, champion", "not asked" if given.ahead else "compared"),
-        ("the ledger", "not there yet: the database's own integrity is checked"),
+        ("the ledger", "verified after each round, with its heads, the store's rows and all files"),
         *(("fault", fault) for fault in tally.faults),
     ]
     finish("chaos", rows, value=len(tally.faults), target=0, better="lower")
@@ -109,7 +115,7 @@ def _round(
         process.wait(moment)
     except subprocess.TimeoutExpired:
         tally.killed[_kill(process, wanted)] += 1
-    while (code := _code(process)) != 0:
+    while (code := _code(process)) != 0 and not _is_over(home, number, given):
         if code is None:
             tally.faults.append(f"round {number}: hung for {LONGEST_S:.0f} s after {wanted} was killed")
             process.kill()
@@ -119,6 +125,14 @@ def _round(
         tally.restarts += 1
         process = _start(home, given)
     tally.faults += [f"round {number}, {wanted}: {fault}" for fault in _broken(home, number, given)]
+
+
+def _is_over(home: Path, number: int, given: Namespace) -> bool:
+    """Whether it was killed between its cycle's end and its own: to repeat it would begin another cycle."""
+    if given.ahead or not (home / "arc.db").exists():
+        return False
+    with closing(Memory(f"sqlite:///{home / 'arc.db'}")) as memory:
+        return [c.status for study in memory.studies() for c in memory.cycles(study)] == ["finished"] * number
 
 
 def _code(process: "subprocess.Popen[str]") -> int | None:
@@ -182,6 +196,11 @@ def _broken(home: Path, number: int, given: Namespace) -> list[str]:
         for check in ("integrity_check", "foreign_key_check"):
             found = [tuple(row) for row in db.exec_driver_sql(f"PRAGMA {check}")]
             faults += [f"{check}: {found}"] if found not in ([], [("ok",)]) else []
+    settings = load_settings(home=home)
+    try:
+        verify(memory.database, Heads(settings.anchors_folder), Runs.of(settings))
+    except Unverified as fault:
+        faults.append(str(fault))
     memory.close()
     return faults + [f"{each} was left behind" for each in _left_behind(home)]
 

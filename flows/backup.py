@@ -9,6 +9,7 @@ from arc_core.errors import ArcError, StoreError
 from arc_core.experiments.backup import back_up
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
+from arc_core.provenance.heads import Heads
 from arc_core.settings import get_settings
 from flows.command_line import guarded, parser_for
 from flows.terminal import counted
@@ -32,7 +33,8 @@ def _back_up(out: Path | None) -> None:
             "there is no store to back up", where=home, cure="Check ARC_HOME, or run a cycle first."
         )
     folder = out or home / "backups" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}"
-    made = back_up(open_memory(settings.store_url).database, home, folder.resolve(), Runs.of(settings))
+    database, heads = open_memory(settings.store_url).database, Heads(settings.anchors_folder)
+    made = back_up(database, home, folder.resolve(), Runs.of(settings), heads)
     print(
         f"backup: {made.folder}: the store, {counted(made.experiments, 'finished experiment')}, "
         f"{counted(made.files, 'file')}, {made.size_bytes / 1e6:.1f} MB"

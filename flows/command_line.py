@@ -21,6 +21,7 @@ from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
 from arc_core.logs import log_to_file
 from arc_core.provenance.files import explained, is_of_the_disk
+from arc_core.provenance.heads import Heads
 from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from arc_core.training.prediction import Predicted, check_out, images_in
@@ -116,6 +117,7 @@ def _check_input(given: dict[str, object]) -> ArcConfig:
         open_memory(settings.store_url)
     if not given["dry_run"]:
         Runs.of(settings).check()
+        Heads(settings.anchors_folder).check()
     return config
 
 

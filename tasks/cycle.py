@@ -10,7 +10,9 @@ from arc_core.config import ArcConfig
 from arc_core.data.study import open_study
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
+from arc_core.experiments.verification import declare_key, seal
 from arc_core.logs import about
+from arc_core.provenance.heads import Heads
 from arc_core.settings import get_settings
 from arc_core.training.feasibility import check_launch
 from tasks.artifact import show_opening
@@ -35,10 +37,13 @@ def open_cycle(
     memory = open_memory(scratch or settings.store_url)
     if scratch is None:
         Runs.of(settings).check()
+        Heads(settings.anchors_folder).check()
     study = open_study(memory, config.data, config.task, config.metric, settings.home.resolve())
     parent, _ = parent_in(memory, study.id, config)
     check_launch(memory, study, parent, settings, config.launch)
     before = memory.cycles(study.id)
+    if scratch is None:
+        declare_key(memory.ledger, settings)
     cycle = memory.begin_cycle(study.id)
     if scratch is None and any(each.id == cycle.id and each.status != "planned" for each in before):
         announce(
@@ -62,6 +67,7 @@ def open_cycle(
 def close_cycle(context: Context, *, failed: str = "") -> None:
     """Record how the cycle ended."""
     context.memory.end_cycle(context.cycle.id, failed=failed)
+    seal(context.memory.ledger, get_settings())
     _tell(context, f"failed: {failed}" if failed else "is closed")
 
 

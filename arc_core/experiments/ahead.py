@@ -7,6 +7,8 @@ from sqlalchemy import select, update
 from arc_core.experiments import tables as t
 from arc_core.experiments.board import ENDED
 from arc_core.experiments.database import Database
+from arc_core.experiments.events import of_end
+from arc_core.experiments.ledger import append
 from arc_core.experiments.rows import add_cycle, cycle_of, experiment_of, experiments_where, now
 from arc_core.experiments.study import Cycle, Experiment
 
@@ -46,6 +48,7 @@ class Ahead:
                 its_own = update(t.experiments).where(t.experiments.c.id == experiment_id, UNBEGUN)
                 if db.execute(its_own.values(state)).rowcount:
                     withdrawn.append(experiment_id)
+            append(db, *(of_end(each, "withdrawn", reasons[each]) for each in withdrawn))
         return tuple(withdrawn)
 
     def meet_again(self, cycle: Cycle) -> Cycle:

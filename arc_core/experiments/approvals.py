@@ -7,6 +7,8 @@ from sqlalchemy import delete, func, select, update
 from arc_core.experiments import tables as t
 from arc_core.experiments.board import Approval, Decision, Directive, Proposal
 from arc_core.experiments.database import Database
+from arc_core.experiments.events import of_board
+from arc_core.experiments.ledger import append
 from arc_core.experiments.rows import approve, end, of_meeting, said
 from arc_core.experiments.study import Cycle
 
@@ -36,6 +38,7 @@ class Approvals:
             db.execute(said(cycle.id, 0, approval))
             body = directive.model_dump(mode="json")
             db.execute(update(t.directives).where(of_meeting(t.directives, cycle.id)).values(body=body))
+            append(db, *of_board(cycle.id, (approval,)))
 
     def keep(
         self,
@@ -68,3 +71,4 @@ class Approvals:
                     approve(db, cycle, proposal)
             for experiment_id, reason in barred.items():
                 end(db, experiment_id, "withdrawn", reason)
+            append(db, *of_board(cycle.id, (approval, *decisions)))

@@ -15,8 +15,10 @@ from arc_core.experiments.runs import Runs, inside
 from arc_core.experiments.snapshot import copy_sqlite
 from arc_core.experiments.tables import results
 from arc_core.provenance.files import clear_errors
+from arc_core.provenance.heads import Heads
 from arc_core.record import Record
 
+ANCHORS = "anchors"
 DUMP = "arc.dump"
 """PostgreSQL's store in a backup; SQLite's is `arc.db`, as in a home."""
 
@@ -31,11 +33,13 @@ class Backup(Record):
     damaged: tuple[str, ...]
 
 
-def back_up(database: Database, home: Path, folder: Path, runs: Runs | None = None) -> Backup:
+def back_up(
+    database: Database, home: Path, folder: Path, runs: Runs | None = None, heads: Heads | None = None
+) -> Backup:
     """Copy what is finished into the new `folder`, which appears whole or not at all.
 
-    `runs`: the run folders, where they are not `home`/runs alone. StoreError when it can't be written, or is
-    there already.
+    `runs`: the run folders, where they are not `home`/runs alone; `heads`: of its ledger. StoreError when it
+    can't be written, or is there already.
     """
     runs = runs or Runs(home / "runs")
     if folder.exists():
@@ -44,7 +48,9 @@ def back_up(database: Database, home: Path, folder: Path, runs: Runs | None = No
     try:
         with clear_errors(folder):
             draft.mkdir(parents=True)
-            _copy_store(database, draft)  # first: a result is recorded once its files are there
+            if heads is not None and heads.folder.is_dir():  # first: the store is to come as far as they say
+                shutil.copytree(heads.folder, draft / ANCHORS)
+            _copy_store(database, draft)  # then, since a result is recorded once its files are there
             with database.read() as db:
                 kept = dict(db.execute(select(results.c.experiment_id, results.c.files)).tuples().all())
             damaged = [

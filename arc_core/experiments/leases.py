@@ -13,8 +13,10 @@ from arc_core.errors import ArcError, LeaseLost
 from arc_core.experiments import tables as t
 from arc_core.experiments.board import ENDED
 from arc_core.experiments.database import Database
+from arc_core.experiments.events import of_start
 from arc_core.experiments.holder import Holder
 from arc_core.experiments.lease import Lease, OnGpus, Purpose, Request
+from arc_core.experiments.ledger import append
 from arc_core.experiments.tables import leases
 
 Choose = Callable[[Sequence[Lease]], tuple[int, ...]]
@@ -179,7 +181,8 @@ def _grant(db: Connection, lease: Lease, gpu_ids: tuple[int, ...], now: datetime
     _set(db, lease.id, {"granted": now, "gpu_ids": list(gpu_ids)} | _alive(now, lease.request))
     experiment = t.experiments.c.id == lease.request.experiment_id
     going = experiment & t.experiments.c.status.not_in(ENDED)
-    db.execute(update(t.experiments).where(going).values(status="running", started=now))
+    if db.execute(update(t.experiments).where(going).values(status="running", started=now)).rowcount:
+        append(db, of_start(db, str(lease.request.experiment_id), gpu_ids))
 
 
 def _first(purpose: Purpose) -> Select[Any]:

@@ -25,7 +25,9 @@ from arc_core.experiments.board import (
 )
 from arc_core.experiments.calls import CallLedger
 from arc_core.experiments.database import Database
+from arc_core.experiments.events import of_board, of_result, of_study, of_verdict
 from arc_core.experiments.leases import Leases, is_free, need_held
+from arc_core.experiments.ledger import Ledger, append
 from arc_core.experiments.loops import Loops
 from arc_core.experiments.overview import Overview
 from arc_core.experiments.result import ACCEPTED, Result, Verdict
@@ -45,6 +47,7 @@ from arc_core.experiments.rows import (
     said_of,
     score_of,
     scores_where,
+    verdict_row,
 )
 from arc_core.experiments.samples import Samples
 from arc_core.experiments.study import Cycle, Experiment, Score, Study
@@ -68,6 +71,7 @@ class Memory:
         self.loops = Loops(self.database)
         self.samples = Samples(self.database)
         self.archive = Archive(self.database)
+        self.ledger = Ledger(self.database)
         self.overview = Overview(self.database)
 
     def copy_to(self, other: "Memory") -> None:
@@ -85,6 +89,7 @@ class Memory:
             known = db.execute(select(t.studies).where(t.studies.c.id == study.id)).first()
             if known is None:
                 db.execute(insert(t.studies).values(**study.model_dump(mode="json"), created=now()))
+                append(db, *of_study(study))
                 return study
             db.execute(update(t.studies).where(t.studies.c.id == study.id).values(dataset=study.dataset))
             return study.model_copy(update={"split": known.split})
@@ -136,6 +141,7 @@ class Memory:
         with self.database.write() as db:
             for position, record in enumerate(records):
                 db.execute(said(cycle_id, position, record))
+            append(db, *of_board(cycle_id, records))
 
     def kept(self, cycle_id: int, kind: type[R], meeting: int | None = None) -> tuple[R, ...]:
         """What the board said in a cycle's meeting, by default its latest, of one kind, in its order."""
@@ -170,6 +176,7 @@ class Memory:
                     db.execute(said(cycle.id, place, vote).values(on))
                 if decision.selected and not waiting:
                     approve(db, cycle, proposals[decision.proposal_id])
+            append(db, *of_board(cycle.id, decisions))
 
     # Experiments
 
@@ -237,8 +244,10 @@ class Memory:
         """The experiment has finished. LeaseLost, and nothing kept, when its lease is no longer held."""
         with self.database.write() as db:
             need_held(db, lease_id)
-            db.execute(insert(t.results).values(result_row(experiment_id, result)))
+            row = result_row(experiment_id, result)
+            db.execute(insert(t.results).values(row))
             end(db, experiment_id, "finished", "")
+            append(db, *of_result(experiment_id, result, row))
 
     def keep_failure(self, experiment_id: str, reason: str, lease_id: int | None = None) -> None:
         """The experiment has failed, for good. LeaseLost as above."""
@@ -258,16 +267,9 @@ class Memory:
     # Verdicts
 
     def keep_verdict(self, study_id: str, verdict: Verdict) -> None:
-        count = select(func.count()).where(t.verdicts.c.study_id == study_id)
         with self.database.write() as db:
-            row = {
-                "experiment_id": verdict.experiment_id,
-                "study_id": study_id,
-                "position": db.scalar(count),
-                "outcome": verdict.outcome,
-                "body": verdict.model_dump(mode="json"),
-            }
-            db.execute(insert(t.verdicts).values(row))
+            db.execute(insert(t.verdicts).values(verdict_row(db, study_id, verdict)))
+            append(db, *of_verdict(verdict))
 
     def verdicts(self, study_id: str, ids: Collection[str] | None = None) -> tuple[Verdict, ...]:
         """The gate's answers, or those on the experiments `ids`, in the order they were given."""

@@ -30,7 +30,9 @@ from arc_core.experiments.board import (
     Review,
     Vote,
 )
-from arc_core.experiments.result import ACCEPTED, Figures, Result
+from arc_core.experiments.events import of_end
+from arc_core.experiments.ledger import append
+from arc_core.experiments.result import ACCEPTED, Figures, Result, Verdict
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Cycle, Experiment, Score, experiment_id
 from arc_core.record import Record
@@ -88,6 +90,18 @@ def result_of(row: Row[Any]) -> Result:
     return Result.model_validate(row.body | {"curve": row.curve, "files": row.files})
 
 
+def verdict_row(db: Connection, study_id: str, verdict: Verdict) -> dict[str, Any]:
+    """Behind the study's other verdicts."""
+    count = select(func.count()).where(t.verdicts.c.study_id == study_id)
+    return {
+        "experiment_id": verdict.experiment_id,
+        "study_id": study_id,
+        "position": db.scalar(count),
+        "outcome": verdict.outcome,
+        "body": verdict.model_dump(mode="json"),
+    }
+
+
 def cycle_of(row: Row[Any]) -> Cycle:
     return Cycle.model_validate({name: row._mapping[name] for name in Cycle.model_fields})
 
@@ -119,7 +133,8 @@ def end(db: Connection, experiment_id: str, status: str, reason: str) -> None:
     """What has ended stays as it ended: an interruption that comes after the result changes nothing."""
     state = {"status": status, "reason": reason, "ended": now()}
     going = (t.experiments.c.id == experiment_id) & t.experiments.c.status.not_in(ENDED)
-    db.execute(update(t.experiments).where(going).values(state))
+    if db.execute(update(t.experiments).where(going).values(state)).rowcount:
+        append(db, of_end(experiment_id, status, reason))
 
 
 def experiments_where(condition: ColumnElement[bool]) -> Select[Any]:

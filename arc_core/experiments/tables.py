@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     JSON,
     Boolean,
     Column,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    event,
     text,
 )
 
@@ -38,7 +40,7 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """That of the newest step in `migrations`."""
 
 metadata = MetaData()
@@ -220,3 +222,36 @@ verdicts = Table(
     Column("body", JSON, nullable=False),
     UniqueConstraint("study_id", "position"),
 )
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(30), nullable=False),
+    Column("subject", String(60), nullable=False, index=True),
+    Column("hash", String(64), nullable=False),
+    Column("body", Text, nullable=False),
+)
+GUARDS = {
+    "sqlite": (
+        "CREATE TRIGGER ledger_no_update BEFORE UPDATE ON ledger "
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END",
+        "CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger "
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END",
+        # INSERT OR REPLACE deletes without asking the others.
+        "CREATE TRIGGER ledger_no_replace BEFORE INSERT ON ledger "
+        "WHEN NEW.number <= (SELECT max(number) FROM ledger) "
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN RAISE EXCEPTION ''the ledger is append-only''; END'",
+        "CREATE TRIGGER ledger_refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse()",
+    ),
+}
+"""Dialect → what has the database itself refuse to change what the ledger holds, be it by a fault of ours."""
+for _dialect, _statements in GUARDS.items():
+    for _statement in _statements:
+        guard = DDL(_statement).execute_if(dialect=_dialect)  # type: ignore[no-untyped-call]
+        event.listen(ledger, "after_create", guard)

@@ -1,8 +1,10 @@
 """Canonical JSON (RFC 8785) and the hashes made from it."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import rfc8785
 
@@ -17,6 +19,11 @@ def canonical_json(value: Json) -> bytes:
 def sha256_of(value: Json) -> str:
     """Hex SHA-256 of the canonical JSON of `value`."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def plain(value: Json) -> Json:
+    """The value with NaN and the infinities, which JSON does not know, as the words for them."""
+    return cast(Json, json.loads(json.dumps(value), parse_constant=str))
 
 
 def sha256_of_text(text: str) -> str:

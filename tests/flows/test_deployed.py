@@ -264,8 +264,8 @@ def test_after_a_stop_the_loop_goes_on(up, stopped):
             *ONCE,
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
-        states = {run.state_name for pool in ("arc-control", "arc-gpu") for run in again.runs(pool)}
-        assert states <= {"Completed", "Stopped", "Crashed", "Cancelled"}
+        ends = [(run.name, run.state) for pool in ("arc-control", "arc-gpu") for run in again.runs(pool)]
+        assert {state.name for _, state in ends} <= {"Completed", "Stopped", "Crashed", "Cancelled"}, ends
         ran = again.prefect("deployment", "run", "arc/continuous", "--param", f"overrides={json.dumps(LONG)}")
         assert ran.returncode == 0, ran.stdout + ran.stderr
         memory = memory_in(up.home)

@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
 
+from arc_core.experiments.lease import Lease
 from arc_core.experiments.loop import Loop
 from arc_core.training.checkpoint import PREFIX
 from tasks.successor import SPARE
@@ -199,13 +201,18 @@ def test_no_spare_is_left(up, deaf):
 def test_a_stop_at_once_keeps_what_trains_for_later(up):
     run(up, overrides=LONG)
     memory = memory_in(up.home)
-    wait_until(up, lambda: any((up.home / "runs").glob(f"*/fold-*/{PREFIX}*")) and memory.leases.held())
-    (held,) = memory.leases.held()
+
+    def checkpoints(lease: Lease) -> list[Path]:
+        return list(up.home.glob(f"runs/{lease.request.experiment_id}/fold-*/{PREFIX}*"))
+
+    wait_until(up, lambda: any(map(checkpoints, memory.leases.held())))
+    # The next cycle's may have begun beside it, and have none yet.
+    held = next(lease for lease in memory.leases.held() if checkpoints(lease))
     assert "was told" in stop(up, "--now")
     wait_until(up, lambda: not memory.leases.live())
     wait_until(up, lambda: all(each.state.is_final() for each in up.runs("arc-control")))
     assert memory.experiment(held.request.experiment_id).outcome.status == "stopped"
-    assert any((up.home / "runs").glob(f"{held.request.experiment_id}/fold-*/{PREFIX}*"))
+    assert checkpoints(held)
     loop = loop_of(up)
     assert loop is not None
     assert loop.reason == "a stop at once was asked for"

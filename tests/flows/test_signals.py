@@ -26,6 +26,44 @@ except KeyboardInterrupt:
 """
 
 
+RUN = """
+import sys, time
+from prefect.utilities.engine import capture_sigterm
+from prefect.exceptions import TerminationSignal
+from flows.engine import stop_anew
+
+class Slow:
+    def __del__(self):
+        print("in a destructor", flush=True)
+        time.sleep(20)
+
+sys.unraisablehook = stop_anew
+slow = Slow()
+try:
+    with capture_sigterm():
+        try:
+            del slow
+            time.sleep(20)
+        finally:
+            print("interrupted", flush=True)
+except TerminationSignal:
+    pass
+"""
+
+
+def test_a_stop_of_a_deployed_run_that_meets_a_destructor_is_not_lost():
+    """Prefect then ends the process by the signal itself."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", RUN], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "in a destructor\n"
+    run.send_signal(signal.SIGTERM)
+    said, told = run.communicate(timeout=15)
+    assert (said, told) == ("interrupted\n", "")
+    assert run.returncode == -signal.SIGTERM
+
+
 def test_a_stop_that_meets_a_destructor_is_not_lost():
     """Python would drop what is raised there, and say so on the terminal."""
     program = subprocess.Popen(

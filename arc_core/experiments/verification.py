@@ -1,0 +1,173 @@
+"""Whether the record is what ARC wrote: the ledger, its signed heads, the store's rows, the files."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from securesystemslib.signer import CryptoSigner, SSlibKey
+from sqlalchemy import select
+
+from arc_core.errors import Unverified
+from arc_core.experiments import tables as t
+from arc_core.experiments.database import Database
+from arc_core.experiments.events import RECORD, digest, digest_of_result, event
+from arc_core.experiments.ledger import Ledger
+from arc_core.experiments.runs import Runs
+from arc_core.provenance.heads import Head, Heads, declaration, key_of, signer_in
+from arc_core.provenance.ledger import Entry, checked
+from arc_core.record import Record
+from arc_core.settings import Settings
+
+VOUCHERS = {
+    "split.frozen": "split",
+    "run.started": "spec",
+    "eval.completed": RECORD,
+    "verdict.given": RECORD,
+}
+"""Kind of event → what among its inputs and outputs is the hash of a row that never changes again."""
+
+
+class Verified(Record):
+    """What was checked, and found as it was written.
+
+    `anchored` is the last event that a signed head vouches for: what follows could be cut off unnoticed.
+    `older` are rows from before the ledger began, for which no event vouches.
+    """
+
+    events: int
+    since: datetime | None
+    anchored: int
+    heads: int
+    keys: tuple[str, ...]
+    rows: int
+    older: int
+    files: int
+
+
+def declare_key(ledger: Ledger, settings: Settings) -> CryptoSigner:
+    """The home's key to sign with, of which the ledger tells from the first time on."""
+    signer = signer_in(settings.home.resolve())
+    told = declaration(signer)
+    if all(entry.event.facts != told for entry in ledger.entries(kind="key.declared")):
+        ledger.append(event("key.declared", told["key"][:16], facts=told))
+    return signer
+
+
+def seal(ledger: Ledger, settings: Settings) -> None:
+    """Sign the ledger's head and put it beside the home."""
+    signer = declare_key(ledger, settings)
+    first, last = ledger.ends()
+    head = Head(ledger=first.hash, number=last.number, hash=last.hash, at=last.event.at)
+    Heads(settings.anchors_folder).add(head, signer)
+
+
+def verify(database: Database, heads: Heads, runs: Runs, *, key: str = "") -> Verified:
+    """Check all of it; Unverified names the first thing that is wrong.
+
+    `key`: how the id of the only key begins that may have signed, as it was noted elsewhere.
+    """
+    chain = _Chain(Ledger(database))
+    signed = chain.signed(heads, key)
+    vouched, older = chain.vouched(database)
+    return Verified(
+        events=len(chain.hashes),
+        since=chain.since,
+        anchored=max((head.number for head in signed), default=0),
+        heads=len(signed),
+        keys=tuple(chain.keys),
+        rows=vouched,
+        older=older,
+        files=_files(database, runs),
+    )
+
+
+class _Chain:
+    """The ledger, read through once. Unverified where it is broken."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.hashes: list[str] = []
+        self.keys: dict[str, SSlibKey] = {}
+        self.since: datetime | None = None
+        self._vouchers: dict[tuple[str, str], tuple[str, int]] = {}
+        for entry, said in checked(ledger.entries()):
+            try:
+                self._heed(entry, said)
+            except (LookupError, TypeError, ValueError) as error:
+                raise Unverified(f"event {entry.number} is none that ARC writes") from error
+
+    def _heed(self, entry: Entry, said: dict[str, Any]) -> None:
+        self.hashes.append(entry.hash)
+        kind, subject = said["kind"], said["subject"]
+        if entry.number == 1:
+            self.since = entry.event.at
+        if kind == "key.declared":
+            self.keys[said["facts"]["key"]] = key_of(said["facts"])
+        if (name := VOUCHERS.get(kind)) is not None:
+            self._vouchers[kind, subject] = (said["outputs"] | said["inputs"])[name], entry.number
+
+    def signed(self, heads: Heads, key: str) -> list[Head]:
+        """The heads of this ledger, all of which it still has."""
+        if not self.hashes:
+            return []
+        found = list(
+            heads.of(self.hashes[0], {id_: k for id_, k in self.keys.items() if id_.startswith(key)})
+        )
+        for head in found:
+            if head.number > len(self.hashes):
+                raise Unverified(
+                    f"event {len(self.hashes) + 1} and what followed are cut off: a head signed at "
+                    f"{head.at:%Y-%m-%d %H:%M} UTC stands at event {head.number}"
+                )
+            if self.hashes[head.number - 1] != head.hash:
+                raise Unverified(
+                    f"event {head.number} is not the one that was signed at {head.at:%Y-%m-%d %H:%M} UTC: "
+                    "the ledger was written anew"
+                )
+        return found
+
+    def vouched(self, database: Database) -> tuple[int, int]:
+        """How many of the store's rows are those of the ledger, and how many are older than it is."""
+        left, rows, older = dict(self._vouchers), 0, 0
+        for kind, subject, recorded, at in _rows(database):
+            voucher = left.pop((kind, subject), None)
+            if voucher is not None and voucher[0] != recorded:
+                raise Unverified(
+                    f"the store's row of {subject} is not the one that event {voucher[1]} ({kind}) "
+                    "describes: it was changed since"
+                )
+            if voucher is None and (self.since is None or at is None or at >= self.since):
+                raise Unverified(f"the store has a row of {subject} of which no event ({kind}) tells")
+            rows, older = (rows, older + 1) if voucher is None else (rows + 1, older)
+        for (kind, subject), (_, number) in left.items():
+            raise Unverified(
+                f"the row of {subject} that event {number} ({kind}) describes is gone from the store"
+            )
+        return rows, older
+
+
+def _rows(database: Database) -> Iterator[tuple[str, str, str, datetime | None]]:
+    """Of the store: the kind of event that vouches for a row, its subject, its hash, when it was recorded."""
+    started = select(t.experiments).where(t.experiments.c.started.is_not(None))
+    measured = select(t.results, t.experiments.c.ended).join(t.experiments)
+    judged = select(t.verdicts.c.experiment_id, t.verdicts.c.body, t.experiments.c.ended).join(t.experiments)
+    with database.read() as db:
+        for row in db.execute(select(t.studies)):
+            yield "split.frozen", row.id, digest(row.split), row.created
+        for row in db.execute(started):
+            yield "run.started", row.id, digest(row.spec), row.started
+        for row in db.execute(measured):
+            yield "eval.completed", row.experiment_id, digest_of_result(row._asdict()), row.ended
+        for row in db.execute(judged):
+            yield "verdict.given", row.experiment_id, digest(row.body), row.ended
+
+
+def _files(database: Database, runs: Runs) -> int:
+    """How many files of results are those that were measured: here, or in the storage that machines share."""
+    count = 0
+    with database.read() as db:
+        recorded = db.execute(select(t.results.c.experiment_id, t.results.c.files)).tuples().all()
+    for experiment_id, files in recorded:
+        for name, why in runs.fetch(experiment_id, files).items():
+            raise Unverified(f"{runs.path(experiment_id, name)} {why}")
+        count += len(files)
+    return count

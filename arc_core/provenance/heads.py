@@ -1,0 +1,129 @@
+"""Signed heads: how far the ledger had come at a moment, kept outside of the folder that holds the store.
+
+A head is a DSSE envelope (github.com/secure-systems-lab/dsse) with an Ed25519 signature, a line of a file
+that only grows. A ledger that ends before its last head, or has another event there, was cut or rewritten.
+A head signed with ARC's own key proves that the record is consistent, not that it is honest: who has the key
+and both folders can write another history. A copy of the heads that lies elsewhere can't be rewritten so.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import ValidationError
+from securesystemslib.dsse import Envelope
+from securesystemslib.exceptions import VerificationError
+from securesystemslib.signer import CryptoSigner, SSlibKey
+
+from arc_core.errors import StoreError, Unverified
+from arc_core.provenance.files import clear_errors
+from arc_core.record import Record
+
+PAYLOAD_TYPE = "application/vnd.arc.ledger-head+json"
+KEY = "ledger-key.pem"
+
+
+class Head(Record):
+    """The last event at a moment. `ledger`: the hash of its first event, which no other ledger has."""
+
+    ledger: str
+    number: int
+    hash: str
+    at: datetime
+
+
+class Heads:
+    """The signed heads in `folder`, a file for each ledger that ever had its heads there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, ledger: str) -> Path:
+        return self.folder / f"heads-{ledger[:16]}.jsonl"
+
+    def check(self) -> None:
+        """StoreError where they can't be written."""
+        with clear_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=self.folder).close()
+
+    def add(self, head: Head, signer: CryptoSigner) -> None:
+        """Sign it, and have it on the disk."""
+        envelope = Envelope(head.model_dump_json().encode(), PAYLOAD_TYPE, {})
+        envelope.sign(signer)
+        path = self.path(head.ledger)
+        with clear_errors(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(_line(envelope))
+                file.flush()
+                os.fsync(file.fileno())
+
+    def of(self, ledger: str, keys: Mapping[str, SSlibKey]) -> Iterator[Head]:
+        """The heads of this ledger, oldest first, each signed with one of `keys` (id → key).
+
+        Unverified where a line is none of them.
+        """
+        path = self.path(ledger)
+        if not path.exists():
+            return
+        for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+            where = f"line {number} of {path}"
+            try:
+                envelope = Envelope.from_dict(json.loads(line))
+                head = Head.model_validate_json(envelope.payload)
+            except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+                raise Unverified(f"{where} is no signed head: it was changed or cut") from error
+            if line != _line(envelope) or head.ledger != ledger or not _is_signed(envelope, keys):
+                raise Unverified(
+                    f"{where}, the head at event {head.number}, was changed, or signed with a key that the "
+                    "ledger did not declare"
+                )
+            yield head
+
+
+def signer_in(home: Path) -> CryptoSigner:
+    """The home's key to sign with, made when it is first asked for. Only its owner may read it."""
+    path = home / KEY
+    with clear_errors(path):
+        try:
+            return CryptoSigner(load_pem_private_key(path.read_bytes(), None))
+        except FileNotFoundError:
+            made = CryptoSigner.generate_ed25519()
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+                file.write(made.private_bytes)
+            return made
+        except ValueError as error:
+            raise StoreError(
+                "it is no private key",
+                where=path,
+                cure="Restore it, or move it away: another is made, and declared.",
+            ) from error
+
+
+def key_of(said: Mapping[str, str]) -> SSlibKey:
+    """The public key that an event declares."""
+    form = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": said["public_key"]}}
+    return SSlibKey.from_dict(said["key"], form)
+
+
+def declaration(signer: CryptoSigner) -> dict[str, str]:
+    """What an event says of the key."""
+    return {"key": signer.public_key.keyid, "public_key": signer.public_key.keyval["public"]}
+
+
+def _line(envelope: Envelope) -> bytes:
+    """The one way to write it; Base64, for one, has several for the same bytes."""
+    return json.dumps(envelope.to_dict(), separators=(",", ":")).encode() + b"\n"
+
+
+def _is_signed(envelope: Envelope, keys: Mapping[str, SSlibKey]) -> bool:
+    try:
+        envelope.verify(list(keys.values()), 1)
+    except (VerificationError, ValueError):
+        return False
+    return True

@@ -1,0 +1,87 @@
+"""`python -m flows.dossier`: the record, for those who have to rely on it."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import NoReturn
+
+from arc_core.errors import StoreError
+from arc_core.experiments.backup import ANCHORS
+from arc_core.experiments.database import Database
+from arc_core.experiments.memory import open_memory
+from arc_core.experiments.runs import Runs
+from arc_core.experiments.verification import Verified, verify
+from arc_core.provenance.heads import Heads
+from arc_core.settings import beside, get_settings
+from flows.command_line import guarded, parser_for
+from flows.terminal import counted
+
+STORE = "arc.db"
+
+
+def dossier_command() -> NoReturn:
+    """`python -m flows.dossier`."""
+    parser = parser_for("python -m flows.dossier", "The record, for those who have to rely on it.")
+    acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
+    checks = acts.add_parser("verify", help="whether ledger, store and files are as they were written")
+    checks.add_argument(
+        "folder", nargs="?", type=Path, metavar="DIR", help="an ARC home or a backup; default ARC_HOME"
+    )
+    checks.add_argument(
+        "--heads",
+        type=Path,
+        metavar="DIR",
+        help="where the signed heads lie; default ARC_ANCHORS, or DIR-anchors",
+    )
+    checks.add_argument(
+        "--key", default="", metavar="ID", help="how the id of the key begins that must have signed"
+    )
+    given = parser.parse_args()
+    sys.exit(guarded(lambda: _verify(given)))
+
+
+def _verify(given: Namespace) -> None:
+    settings = get_settings()
+    folder = (given.folder or settings.home).resolve()
+    if given.folder is None and settings.has_store:
+        database, runs = open_memory(settings.store_url).database, Runs.of(settings)
+    elif (folder / STORE).is_file():
+        database, runs = Database(f"sqlite:///{folder / STORE}"), Runs(folder / "runs")
+    else:
+        raise StoreError(
+            "there is no store to verify", where=folder, cure="Name an ARC home, or a backup of one."
+        )
+    heads = Heads(given.heads or _heads_of(folder))
+    print(_told(verify(database, heads, runs, key=given.key), heads))
+
+
+def _heads_of(folder: Path) -> Path:
+    """A backup has its own, of its moment."""
+    settings = get_settings()
+    if (folder / ANCHORS).is_dir():
+        return folder / ANCHORS
+    return settings.anchors_folder if folder == settings.home.resolve() else beside(folder)
+
+
+def _told(found: Verified, heads: Heads) -> str:
+    """What was checked, a line each, and what that does not show."""
+    keys = ", ".join(key[:16] for key in found.keys)
+    older = f"; {found.older} are from before the ledger began" if found.older else ""
+    since = f" since {found.since:%Y-%m-%d %H:%M} UTC" if found.since else ""
+    lines = [
+        f"ledger  {counted(found.events, 'event')}{since}, each bound to the one before it",
+        f"heads   {found.heads} in {heads.folder}"
+        + (f", signed with key {keys}; the last at event {found.anchored}" if found.heads else ""),
+        f"rows    {found.rows} of the store are as the ledger describes them{older}",
+        f"files   {found.files} are those that were measured",
+    ]
+    if tail := found.events - found.anchored:
+        lines.append(
+            f"No signed head vouches for the last {counted(tail, 'event')}: they could be cut off unnoticed."
+        )
+    lines.append("Verified: it is as whoever holds the key wrote it. docs/ledger.md says what that proves.")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    dossier_command()

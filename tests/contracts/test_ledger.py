@@ -1,0 +1,138 @@
+"""What every store must do with the ledger: events come with what they describe, and stay."""
+
+import multiprocessing
+from contextlib import closing
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from arc_core.errors import StoreError
+from arc_core.experiments.events import digest, event
+from arc_core.experiments.memory import Memory
+from arc_core.experiments.result import Verdict
+from arc_core.provenance.ledger import checked
+from tests.contracts.records import RESULT, STUDY, approve, decision, holding, proposal
+
+SPAWN = multiprocessing.get_context("spawn")
+WRITERS, EACH = 4, 25
+
+
+def said(memory: Memory) -> list[tuple[str, str]]:
+    return [(each["kind"], each["subject"]) for _, each in checked(memory.ledger.entries())]
+
+
+def test_what_happens_is_told_in_its_order(memory: Memory) -> None:
+    cycle = memory.begin_cycle(STUDY.id)
+    made = proposal(1)
+    memory.keep(cycle.id, [made])
+    memory.keep_decisions(cycle, [decision(made.id)], {made.id: made})
+    (experiment,) = memory.experiments(STUDY.id)
+    lease = holding(memory, experiment.id)
+    memory.keep_stop(experiment.id, "out of time", lease.id)
+    memory.leases.free(lease)
+    lease = holding(memory, experiment.id)
+    deviating = RESULT.model_copy(update={"deviations": ("a smaller micro-batch",), "files": {"a": "b"}})
+    memory.keep_result(experiment.id, deviating, lease.id)
+    verdict = Verdict(
+        experiment_id=experiment.id,
+        outcome="baseline",
+        metric="mean_dice",
+        champion_id=None,
+        comparisons=0,
+        reason="",
+    )
+    memory.keep_verdict(STUDY.id, verdict)
+    assert said(memory) == [
+        ("dataset.registered", STUDY.id),
+        ("split.frozen", STUDY.id),
+        ("proposal.made", made.id),
+        ("decision.taken", made.id),
+        ("run.started", experiment.id),
+        ("run.stopped", experiment.id),
+        ("run.started", experiment.id),
+        ("run.finished", experiment.id),
+        ("deviation.recorded", experiment.id),
+        ("eval.completed", experiment.id),
+        ("verdict.given", experiment.id),
+        ("champion.promoted", experiment.id),
+    ]
+    started = next(entry.event for entry in memory.ledger.entries(kind="run.started"))
+    assert started.facts["spec"]["seed"] == started.facts["seed"] == 1
+    assert started.facts["proposed_by"] == ["architect", "offline"]
+    assert started.facts["parent"] is None
+    assert started.facts["machine"]["torch"]
+    assert {"dataset", "split", "spec"} == started.inputs.keys()
+    assert started.origin.code
+    assert started.origin.environment
+    measured = next(entry.event for entry in memory.ledger.entries(kind="eval.completed"))
+    assert measured.outputs["a"] == "b"
+    assert measured.facts["metrics"]["mean_dice"]["value"] == 0.8
+
+
+def test_what_has_ended_tells_of_its_end_once(memory: Memory) -> None:
+    (failed,) = approve(memory, 1)
+    memory.keep_failure(failed, "loss is NaN")
+    memory.keep_stop(failed, "an interruption that came too late")
+    assert said(memory)[-1] == ("run.failed", failed)
+
+
+def test_figures_that_are_not_finite_have_their_place() -> None:
+    """JSON does not know them, and the canonical form refuses them."""
+    said = event("deviation.recorded", "exp-1", facts={"loss": float("nan"), "least": float("-inf")})
+    assert said.facts == {"loss": "NaN", "least": "-Infinity"}
+    assert digest({"loss": float("nan")}) == digest({"loss": "NaN"})
+
+
+def test_an_event_commits_with_its_row_or_not_at_all(memory: Memory) -> None:
+    before = said(memory)
+    cycle = memory.begin_cycle(STUDY.id)
+    with pytest.raises(KeyError):
+        memory.keep_decisions(cycle, [decision("prop-1"), decision("prop-2")], {"prop-1": proposal(1)})
+    assert said(memory) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET body = '{}' WHERE number = 1",
+        "DELETE FROM ledger",
+        "INSERT OR REPLACE INTO ledger VALUES (1, 'run.finished', 'exp-1', 'ab', '{}')",
+        "INSERT INTO ledger VALUES (1, 'run.finished', 'exp-1', 'ab', '{}') "
+        "ON CONFLICT (number) DO UPDATE SET body = '{}'",
+        "TRUNCATE ledger",
+    ],
+)
+def test_the_database_refuses_to_change_what_is_written(memory: Memory, statement: str) -> None:
+    before = list(memory.ledger.entries())
+    with pytest.raises((StoreError, DBAPIError)), memory.database.write() as db:
+        db.execute(text(statement))
+    assert list(memory.ledger.entries()) == before
+    memory.ledger.append(event("deviation.recorded", "exp-1"))
+    assert len(list(memory.ledger.entries())) == len(before) + 1
+
+
+def _append(url: str, name: str, start: "multiprocessing.synchronize.Barrier") -> None:
+    with closing(Memory(url)) as memory:
+        start.wait()
+        for number in range(EACH):
+            memory.ledger.append(event("deviation.recorded", f"{name}-{number}"))
+
+
+def test_processes_that_write_at_once_make_one_chain(memory: Memory, store_url: str) -> None:
+    before, start = len(said(memory)), SPAWN.Barrier(WRITERS)
+    writers = [SPAWN.Process(target=_append, args=(store_url, f"exp-{n}", start)) for n in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0] * WRITERS
+    told = [subject for _, subject in said(memory)[before:]]
+    assert sorted(told) == sorted(f"exp-{n}-{number}" for n in range(WRITERS) for number in range(EACH))
+
+
+def test_a_copy_for_trials_begins_a_ledger_of_its_own(memory: Memory, tmp_path) -> None:
+    """A dry run copies the store; what it does there is no history."""
+    with closing(Memory(f"sqlite:///{tmp_path / 'copy.db'}")) as copy:
+        memory.copy_to(copy)
+        assert list(copy.ledger.entries()) == []

@@ -1,0 +1,240 @@
+"""`python -m flows.dossier verify` on a real cycle: whatever is done to the record afterwards is named."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+
+from arc_core.errors import Unverified
+from arc_core.experiments.memory import Memory
+from arc_core.experiments.runs import Runs
+from arc_core.experiments.verification import seal, verify
+from arc_core.provenance.heads import KEY, Heads
+from arc_core.provenance.ledger import enter
+from arc_core.settings import load_settings
+from tests.command import TWO, environment, run_cycle
+from tests.conftest import ROOT
+
+GUARDS = ("ledger_no_update", "ledger_no_delete", "ledger_no_replace")
+
+
+def first_fault(home: Path, key: str = "") -> str:
+    settings = load_settings(home=home)
+    with closing(Memory(f"sqlite:///{home / 'arc.db'}")) as memory, pytest.raises(Unverified) as found:
+        verify(memory.database, Heads(settings.anchors_folder), Runs.of(settings), key=key)
+    return str(found.value)
+
+
+def command(home: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "flows.dossier", "verify", *arguments],
+        cwd=ROOT,
+        env=environment(home, **variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A folder with a home after a cycle, and its heads beside it."""
+    folder = tmp_path_factory.mktemp("made")
+    assert run_cycle(folder / "home", *TWO, ARC_OPERATOR="Eye Clinic").code == 0
+    return folder
+
+
+@pytest.fixture
+def home(made, tmp_path) -> Path:
+    """A copy of it to do harm to."""
+    shutil.copytree(made, tmp_path / "copy", ignore=shutil.ignore_patterns("prefect", "warm"))
+    return tmp_path / "copy" / "home"
+
+
+def change(home: Path, *statements: str) -> None:
+    """As somebody would who has the database's file: its own refusal is taken away first."""
+    with closing(sqlite3.connect(home / "arc.db")) as db, db:
+        for name in GUARDS:
+            db.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            assert db.execute(statement).rowcount, statement
+
+
+def events(home: Path) -> list[dict]:
+    with closing(Memory(f"sqlite:///{home / 'arc.db'}")) as memory:
+        return [json.loads(entry.body) for entry in memory.ledger.entries()]
+
+
+def test_a_record_as_it_was_written_is_verified(home):
+    ran = command(home)
+    assert ran.returncode == 0, ran.stderr
+    assert "signed with key" in ran.stdout
+    assert "Verified" in ran.stdout
+    assert "could be cut off" not in ran.stdout
+    told = events(home)
+    assert {event["actor"]["acts_for"] for event in told} == {"Eye Clinic"}
+    assert {event["origin"]["lock"] for event in told} != {""}
+    kinds = {event["kind"] for event in told}
+    assert {"proposal.made", "review.given", "decision.taken", "run.started", "champion.promoted"} <= kinds
+
+
+LAST = "(SELECT max(number) FROM ledger)"
+
+
+def swap_checkpoint(home: Path) -> None:
+    first, second = sorted(home.glob("runs/*/fold-0/model.*"))[:2]
+    first.write_bytes(second.read_bytes() + b" ")
+
+
+def sign_anew(home: Path) -> None:
+    """With another key, which the ledger does not know."""
+    (home / KEY).write_bytes(CryptoSigner.generate_ed25519().private_bytes)
+    (anchors,) = home.with_name("home-anchors").iterdir()
+    anchors.unlink()
+    with closing(Memory(f"sqlite:///{home / 'arc.db'}")) as memory:
+        seal(memory.ledger, load_settings(home=home))
+    change(
+        home, f"DELETE FROM ledger WHERE number = {LAST}"
+    )  # but for the declaration it would be one more key
+
+
+def edited(body: str) -> str:
+    return f"UPDATE ledger SET body = replace(body, {body}) WHERE number = 5"
+
+
+@pytest.mark.parametrize(
+    ("harm", "fault"),
+    [
+        (lambda home: change(home, edited("'offline', 'human'")), "event 5 was changed"),
+        (lambda home: change(home, "DELETE FROM ledger WHERE number = 5"), "event 5 is missing"),
+        (
+            lambda home: change(
+                home,
+                "UPDATE ledger SET number = -1 WHERE number = 5",
+                "UPDATE ledger SET number = 5 WHERE number = 6",
+                "UPDATE ledger SET number = 6 WHERE number = -1",
+            ),
+            "event 5 (",
+        ),
+        (
+            lambda home: change(home, f"DELETE FROM ledger WHERE number > {LAST} - 3"),
+            "what followed are cut off",
+        ),
+        (lambda home: change(home, "DELETE FROM ledger"), "the store has a row of study-"),
+        (sign_anew, "the ledger did not declare"),
+        (
+            lambda home: change(
+                home, "UPDATE results SET body = replace(body, '\"low\": 0.', '\"low\": 0.9')"
+            ),
+            "the store's row of exp-",
+        ),
+        (
+            lambda home: change(home, "UPDATE verdicts SET body = replace(body, 'baseline', 'promote')"),
+            "the store's row of exp-",
+        ),
+        (lambda home: change(home, "DELETE FROM verdicts"), "is gone from the store"),
+        (lambda home: change(home, "UPDATE studies SET split = '{}'"), "the store's row of study-"),
+        (
+            lambda home: change(
+                home, "UPDATE experiments SET spec = replace(spec, '\"seed\": 0', '\"seed\": 1')"
+            ),
+            "the store's row of exp-",
+        ),
+        (swap_checkpoint, "has changed since it was recorded"),
+        (lambda home: next(home.glob("runs/*/cases.json")).unlink(), "cases.json is missing"),
+    ],
+    ids=[
+        "an event edited",
+        "an event deleted",
+        "events reordered",
+        "the tail cut off",
+        "all of it deleted",
+        "signed with another key",
+        "a result changed",
+        "a verdict changed",
+        "verdicts deleted",
+        "the split changed",
+        "a spec changed",
+        "a checkpoint swapped",
+        "a file deleted",
+    ],
+)
+def test_whatever_was_done_is_named(home, harm: Callable[[Path], object], fault: str):
+    harm(home)
+    assert fault in first_fault(home)
+
+
+def test_a_ledger_written_anew_differs_from_its_heads(home, tmp_path):
+    """Who has the key, but not the heads: the whole chain is consistent again, from the changed event on."""
+    with closing(Memory(f"sqlite:///{home / 'arc.db'}")) as memory:
+        entries = list(memory.ledger.entries())
+    rows, last = [], None
+    for entry in entries:
+        event = entry.event
+        if entry.number == 5:
+            event = event.model_copy(update={"reason": "a better one"})
+        last = enter(event, last and last[:2])
+        rows.append((last.hash, last.body, last.number))
+    change(home, "UPDATE ledger SET kind = kind")
+    with closing(sqlite3.connect(home / "arc.db")) as db, db:
+        db.executemany("UPDATE ledger SET hash = ?, body = ? WHERE number = ?", rows)
+    fault = first_fault(home)
+    assert "is not the one that was signed" in fault
+    assert "the ledger was written anew" in fault
+
+
+def test_only_the_key_that_was_noted_may_have_signed(home):
+    key = next(event["facts"]["key"] for event in events(home) if event["kind"] == "key.declared")
+    assert command(home, "--key", key[:12]).returncode == 0
+    assert "signed with a key that" in first_fault(home, key="0" * 12)
+
+
+def test_events_after_the_last_head_are_told(home):
+    (heads,) = home.with_name("home-anchors").iterdir()
+    heads.write_bytes(b"")
+    ran = command(home)
+    assert ran.returncode == 0
+    assert f"No signed head vouches for the last {len(events(home))} events" in ran.stdout
+
+
+def test_a_backup_is_verified_by_its_own_heads(home):
+    made = subprocess.run(
+        [sys.executable, "-m", "flows.backup", "--out", home.parent / "backup"],
+        cwd=ROOT,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    shutil.rmtree(home)
+    shutil.rmtree(home.with_name("home-anchors"))
+    ran = command(home, str(home.parent / "backup"))
+    assert ran.returncode == 0, ran.stderr
+    swap_checkpoint(home.parent / "backup")
+    ran = command(home, str(home.parent / "backup"))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("Unverified: ")
+
+
+def test_where_there_is_no_store_there_is_nothing_to_command(tmp_path):
+    for arguments in ((), (str(tmp_path),)):
+        ran = command(tmp_path / "home", *arguments)
+        assert ran.returncode == 2
+        assert "there is no store to verify" in ran.stderr
+        assert not (tmp_path / "home" / "arc.db").exists()
+
+
+def test_heads_that_cannot_be_written_are_told_before_anything_runs(tmp_path):
+    (tmp_path / "file").write_text("")
+    ran = run_cycle(tmp_path / "home", *TWO, ARC_ANCHORS=str(tmp_path / "file"))
+    assert ran.code == 2
+    assert "StoreError" in ran.err
+    assert str(tmp_path / "file") in ran.err
