@@ -105,7 +105,7 @@ def write() -> Measured:
     standing = standing_of(memory, study)
     standing_s = time.perf_counter() - began
     began, cpu_began = time.perf_counter(), time.process_time()
-    front = told_of_front(memory, study, config.objectives)
+    front = told_of_front(memory, study, config.objectives, cycle=cycle.number)
     index = write_study_report(memory, study, home, standing, front)
     study_s = imports + time.perf_counter() - began
     study_cpu_s = cpu_imports + time.process_time() - cpu_began

@@ -12,6 +12,25 @@ CASES = "cases.json"
 """Every `Case` of an experiment, in its run folder."""
 
 
+class Overlap(Record):
+    """A predicted region beside its reference, in pixels of the photograph's own frame."""
+
+    iou: float
+    hd95_px: float = Field(description="95 % Hausdorff distance; the frame's diagonal where one is empty")
+    surface_dice: float = Field(description="at the tolerance of the case")
+    predicted_px: int
+    reference_px: int
+
+
+class Outlines(Record):
+    """How the outlines of disc and cup lie beside those of the reference mask."""
+
+    disc: Overlap = Field(description="rim and cup together")
+    cup: Overlap
+    tolerance_px: float = Field(description="of the surface Dice")
+    cup_outside_disc_px: int = Field(description="predicted cup outside of the reference's disc")
+
+
 class Case(Record):
     """One patient image, measured while it was held out. None: not defined for the task or the data."""
 
@@ -27,6 +46,8 @@ class Case(Record):
     vcdr_reference: float | None = None
     dri: float | None = None
     """Disc relevance index: how far what a classification rests on is the disc. None without a mask."""
+    outlines: Outlines | None = None
+    """None for a classification, and where the case was measured before ARC knew them."""
 
     @property
     def mean_dice(self) -> float | None:

@@ -55,7 +55,7 @@ def interval(
     None where it is undefined: a case lacks the value, or there is one class only. ExperimentFailed if
     a value is not finite. ValueError if an image occurs twice.
     """
-    cases = _concerned(metric, _in_order(cases))
+    cases = _concerned(metric, in_order(cases))
     statistic = _statistic(cases, metric)
     return None if statistic is None else _estimate(statistic, cases, resamples, seed, level)
 
@@ -74,7 +74,7 @@ def paired_gain(
     Both sides meet the same resampled patients, so what makes a case hard cancels out. None where the
     metric is undefined. ValueError if the two differ in their images, patients or labels.
     """
-    ours, theirs = _in_order(challenger), _in_order(champion)
+    ours, theirs = in_order(challenger), in_order(champion)
     _need_same_cases(ours, theirs)
     ours, theirs = _concerned(metric, ours), _concerned(metric, theirs)
     if len(ours) != len(theirs):  # one of them was measured before the metric was
@@ -156,19 +156,26 @@ def patient_weights(patients: Sequence[str], resamples: int, seed: int) -> Itera
         yield counts[:, owner].astype(np.float64)
 
 
+def percentile_interval(value: float, drawn: Floats, patients: int, level: float = 0.95) -> Estimate | None:
+    """`value` with the interval of what its resamples gave, `drawn` (R,).
+
+    Resamples without a value, NaN, are left out; if they are the greater part, there is no interval.
+    """
+    defined = drawn[np.isfinite(drawn)]
+    if not math.isfinite(value) or 2 * len(defined) < len(drawn):
+        return None
+    tail = (1 - level) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return Estimate(value=value, low=float(low), high=float(high), patients=patients)
+
+
 def _estimate(
     statistic: Statistic, cases: Sequence[Case], resamples: int, seed: int, level: float
 ) -> Estimate | None:
-    """Resamples without a value are left out; if they are the greater part, there is no interval."""
     patients = [case.patient_id for case in cases]
     value = float(statistic(np.ones((1, len(cases))))[0])
     drawn = np.concatenate([statistic(weights) for weights in patient_weights(patients, resamples, seed)])
-    drawn = drawn[np.isfinite(drawn)]
-    if not math.isfinite(value) or 2 * len(drawn) < resamples:
-        return None
-    tail = (1 - level) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Estimate(value=value, low=float(low), high=float(high), patients=len(set(patients)))
+    return percentile_interval(value, drawn, len(set(patients)), level)
 
 
 def _statistic(cases: Sequence[Case], metric: str) -> Statistic | None:
@@ -216,7 +223,8 @@ def _squared_error(case: Case) -> float | None:
     return (case.probability - case.label) ** 2
 
 
-def _in_order(cases: Sequence[Case]) -> list[Case]:
+def in_order(cases: Sequence[Case]) -> list[Case]:
+    """By image. ValueError if one occurs twice."""
     ordered = sorted(cases, key=lambda case: case.image_id)
     for one, next_one in itertools.pairwise(ordered):
         if one.image_id == next_one.image_id:

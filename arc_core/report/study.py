@@ -18,6 +18,7 @@ from arc_core.provenance.files import write_atomically
 from arc_core.report import curves
 from arc_core.report.champions import champions_of
 from arc_core.report.costs import costs_of, duration
+from arc_core.report.evaluation import told_of_evaluation
 from arc_core.report.overlays import overlay_of, ranked_cases
 from arc_core.report.page import TEMPLATES, Picture, html_of, inline, markdown, page_of
 from arc_core.report.standing import Standing
@@ -50,14 +51,15 @@ def write_study_report(
     folder = home / "report"
     folder.mkdir(parents=True, exist_ok=True)
     champion = memory.champion(study.id)
-    rows = rows_of(memory, study)
+    runs, rows = runs or Runs(home / "runs"), rows_of(memory, study)
     several = len(memory.studies()) > 1
     told = _head(memory, study, rows, champion) | {
         "up": ("index.html", "all studies") if several else None,
         "pages": {cycle.number for cycle in memory.cycles(study.id) if _page(folder, study, cycle.number)},
         "curves": _curves(memory, rows, champion),
         "front": html_of(markdown("front.md.j2", label=METRICS[study.metric].label, **front)),
-        "overlays": _overlays(memory, study, runs or Runs(home / "runs"), champion),
+        "evaluation": told_of_evaluation(memory, study, runs, champion, folder / study.id),
+        "overlays": _overlays(memory, study, runs, champion),
         "duration": duration,
         "costs": costs_of(memory, study, standing.scorecards),
         "scorecards": html_of(markdown("scorecards.md.j2", standing=standing, directive=None)),

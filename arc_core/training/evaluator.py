@@ -5,6 +5,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from arc_core.data.anatomy import vertical_cdr
 from arc_core.data.manifest import ImageCase
 from arc_core.data.reader import Pixels, decode_mask, read_bytes, read_grey
 from arc_core.errors import DatasetError, ExperimentFailed
+from arc_core.evaluation.outlines import outlines_of
 from arc_core.experiments.result import CASES, Case, Result
 from arc_core.experiments.vcdr_model import VcdrModel
 from arc_core.gate.bootstrap import measure
@@ -25,11 +27,12 @@ from arc_core.training.plan import TrainingPlan
 from arc_core.training.vcdr import cross_fitted, fit_vcdr_model
 
 
-def evaluate(plan: TrainingPlan) -> tuple[Result, tuple[Case, ...]]:
+def evaluate(plan: TrainingPlan, *, with_outlines: bool = True) -> tuple[Result, tuple[Case, ...]]:
     """Measure every case on the prediction made while it was held out.
 
-    Writes `cases.json` into the run folder. ExperimentFailed when a prediction is missing, doubled,
-    in the wrong fold, changed, unreadable, not finite, or of another size than its image.
+    `with_outlines`: False measures as ARC did before it knew them. Writes `cases.json` into the run folder.
+    ExperimentFailed when a prediction is missing, doubled, in the wrong fold, changed, unreadable, not
+    finite, or of another size than its image.
     """
     folds = [read_fold(plan, fold) for fold in range(plan.split.folds)]
     predicted = _predictions(plan)
@@ -40,16 +43,21 @@ def evaluate(plan: TrainingPlan) -> tuple[Result, tuple[Case, ...]]:
         model = fit_vcdr_model(cases)
         cases = cross_fitted(cases)
     run_dir = Path(plan.run_dir)
-    write_atomically(
-        run_dir / CASES, canonical_json([case.model_dump(mode="json") for case in cases]) + b"\n"
-    )
+    if not with_outlines:
+        cases = [case.model_copy(update={"outlines": None}) for case in cases]
+    write_atomically(run_dir / CASES, canonical_json([_dumped(case) for case in cases]) + b"\n")
     return _result(plan, folds, cases, model), tuple(cases)
+
+
+def _dumped(case: Case) -> dict[str, Any]:
+    """Without a key for outlines that there are none of: older files have none, and keep their SHA-256."""
+    return case.model_dump(mode="json", exclude=None if case.outlines else {"outlines"})
 
 
 def dice(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
     """2·|A∩B| / (|A|+|B|) of two boolean masks; 1 when both are empty, 0 when only one is."""
-    total = int(predicted.sum()) + int(reference.sum())
-    return 2 * int((predicted & reference).sum()) / total if total else 1.0
+    total = np.count_nonzero(predicted) + np.count_nonzero(reference)
+    return 2 * np.count_nonzero(predicted & reference) / total if total else 1.0
 
 
 def _predictions(plan: TrainingPlan) -> dict[str, tuple[int, dict[str, str]]]:
@@ -91,6 +99,7 @@ def _segmented(plan: TrainingPlan, case: ImageCase, prediction: tuple[int, dict[
         cup_dice=dice(mask == 2, reference == 2),
         vcdr=vertical_cdr(mask),
         vcdr_reference=vertical_cdr(reference),
+        outlines=outlines_of(mask, reference),
     )
 
 

@@ -27,6 +27,9 @@ def measure_anew(run_dir: Path, files: Mapping[str, str]) -> None:
                 f"{path} {'has changed since it was recorded' if path.is_file() else 'is missing'}"
             )
     plan = TrainingPlan.model_validate_json((run_dir / "plan.json").read_bytes())
-    evaluate(plan.model_copy(update={"run_dir": str(run_dir)}))  # the home may have been moved
-    if not is_recorded(run_dir / CASES, files.get(CASES)):
-        raise ArcError(f"{run_dir / CASES}, measured anew, is not what was recorded")
+    plan = plan.model_copy(update={"run_dir": str(run_dir)})  # the home may have been moved
+    for with_outlines in (True, False):  # an older ARC measured without
+        evaluate(plan, with_outlines=with_outlines)
+        if is_recorded(run_dir / CASES, files.get(CASES)):
+            return
+    raise ArcError(f"{run_dir / CASES}, measured anew, is not what was recorded")

@@ -16,10 +16,12 @@ from pydantic import TypeAdapter
 
 from arc_core.data.reader import write_mask
 from arc_core.errors import ExperimentFailed
+from arc_core.evaluation.outlines import outlines_of
 from arc_core.experiments.result import CASES, Case
 from arc_core.provenance.canonical import sha256_of_file
 from arc_core.training.evaluator import dice, evaluate
 from arc_core.training.fold import FoldDone, finish_fold, fold_key
+from arc_core.training.measured import measure_anew
 from arc_core.training.plan import TrainingPlan
 from arc_core.training.vcdr import cross_fitted, fit_vcdr_model
 
@@ -72,6 +74,7 @@ def test_dice_is_taken_in_the_original_frame(plan):
     reference = np.asarray(Image.open(Path(plan.dataset.root) / case.mask))
     assert predicted.shape == reference.shape == (64, 64)
     assert cases[0].disc_dice == pytest.approx(monai_dice(predicted >= 1, reference >= 1))
+    assert cases[0].outlines == outlines_of(predicted, reference)
 
 
 @pytest.mark.parametrize(
@@ -363,3 +366,16 @@ def repeat_last_line(path: Path) -> None:
 def rename_last_line(path: Path) -> None:
     *lines, last = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines, "x" + last]))
+
+
+def test_cases_lost_that_an_older_arc_measured_without_outlines_are_what_they_were(plan):
+    path = Path(plan.run_dir) / CASES
+    evaluate(plan, with_outlines=False)
+    assert b"outlines" not in path.read_bytes()
+    older = {CASES: sha256_of_file(path)}
+    result, _ = evaluate(plan)
+    assert result.files[CASES] != older[CASES]
+    for files in (older, {CASES: result.files[CASES]}):
+        path.unlink()
+        measure_anew(Path(plan.run_dir), files)
+        assert sha256_of_file(path) == files[CASES]
