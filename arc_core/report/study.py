@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from arc_core.agents import wording
-from arc_core.data.study import dataset_of
+from arc_core.data.study import dataset_of, split_of
 from arc_core.experiments.board import Alarm, Lesson, Recollection
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
@@ -20,8 +22,9 @@ from arc_core.report.champions import champions_of
 from arc_core.report.costs import costs_of, duration
 from arc_core.report.overlays import overlay_of, ranked_cases
 from arc_core.report.page import TEMPLATES, Picture, html_of, inline, markdown, page_of
+from arc_core.report.sites import told_of_sites
 from arc_core.report.standing import Standing
-from arc_core.report.summary import Row, arm_in_words, cohort_in_words, rows_of, spec_in_words
+from arc_core.report.summary import Row, arm_in_words, cohort_in_words, rows_of, spec_in_words, split_in_words
 
 LATEST_CYCLES = 10  # whose GPUs are shown
 LATEST_CURVES = 5
@@ -49,7 +52,7 @@ def write_study_report(
     """
     folder = home / "report"
     folder.mkdir(parents=True, exist_ok=True)
-    champion = memory.champion(study.id)
+    champion, runs = memory.champion(study.id), runs or Runs(home / "runs")
     rows = rows_of(memory, study)
     several = len(memory.studies()) > 1
     told = _head(memory, study, rows, champion) | {
@@ -57,7 +60,8 @@ def write_study_report(
         "pages": {cycle.number for cycle in memory.cycles(study.id) if _page(folder, study, cycle.number)},
         "curves": _curves(memory, rows, champion),
         "front": html_of(markdown("front.md.j2", label=METRICS[study.metric].label, **front)),
-        "overlays": _overlays(memory, study, runs or Runs(home / "runs"), champion),
+        "overlays": _overlays(memory, study, runs, champion),
+        "sites": _sites(memory, study, runs, champion),
         "duration": duration,
         "costs": costs_of(memory, study, standing.scorecards),
         "scorecards": html_of(markdown("scorecards.md.j2", standing=standing, directive=None)),
@@ -88,6 +92,7 @@ def _head(memory: Memory, study: Study, rows: Sequence[Row], champion: Experimen
         "study": study,
         "dataset": dataset,
         "cohort": cohort_in_words(dataset),
+        "split": split_in_words(split_of(study), dataset),
         "unit": "patient" if dataset.has_patient_ids else "image",
         "label": METRICS[study.metric].label,
         "higher": METRICS[study.metric].higher_is_better,
@@ -117,6 +122,11 @@ def _curves(memory: Memory, rows: Sequence[Row], champion: Experiment | None) ->
         if plot:
             found.append((each, "champion" if champion and each == champion.id else "", plot))
     return found
+
+
+def _sites(memory: Memory, study: Study, runs: Runs, champion: Experiment | None) -> Markup:
+    told = told_of_sites(memory, study, dataset_of(study), runs, champion)
+    return html_of(markdown("sites.md.j2", label=METRICS[study.metric].label, **told))
 
 
 def _overlays(
