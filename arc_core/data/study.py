@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from arc_core.data.leakage import look_for_leakage, need_apart
 from arc_core.data.manifest import Dataset
 from arc_core.data.source import DataConfig, open_dataset
 from arc_core.data.splits import Split, make_split
@@ -12,14 +13,23 @@ from arc_core.experiments.study import Study, study_id
 
 
 def open_study(memory: Memory, config: DataConfig, task: Task, metric: str, home: Path) -> Study:
-    """Find or register the study of this data. The split is made once, before the first training."""
+    """Find or register the study of this data. The split is made once, before the first training.
+
+    So is the search for near-duplicates, and DatasetError where two of different patients lie in two folds:
+    a study that is known keeps its frozen split, whatever would be found now.
+    """
     dataset = open_dataset(config, task, home)
     _need_labels(dataset, metric)
     _need_masks(dataset, metric)
-    split = make_split(dataset, config.folds, config.split_seed)
+    split = make_split(dataset, config.folds, config.split_seed, config.split_by)
+    name = study_id(dataset.sha256, task, metric, config.folds, config.split_seed, config.split_by)
+    if name not in memory.studies():
+        leakage = look_for_leakage(dataset, config.near_duplicate_bits)
+        need_apart(dataset, split.assignment, leakage)
+        split = split.model_copy(update={"leakage": leakage})
     return memory.register_study(
         Study(
-            id=study_id(dataset.sha256, task, metric, config.folds, config.split_seed),
+            id=name,
             task=task,
             metric=metric,
             simulated=dataset.simulated,

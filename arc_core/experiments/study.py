@@ -54,9 +54,12 @@ class Score(Record):
     accepted: bool
 
 
-def study_id(dataset_sha256: str, task: Task, metric: str, folds: int, split_seed: int) -> str:
-    """The id under which a study is found again."""
-    return "study-" + sha256_of([dataset_sha256, task, metric, folds, split_seed])[:10]
+def study_id(
+    dataset_sha256: str, task: Task, metric: str, folds: int, split_seed: int, split_by: str = "patient"
+) -> str:
+    """The id under which a study is found again; what splits by patient has the one it always had."""
+    by = [] if split_by == "patient" else [split_by]
+    return "study-" + sha256_of([dataset_sha256, task, metric, folds, split_seed, *by])[:10]
 
 
 def experiment_id(study: str, spec_id: str) -> str:
