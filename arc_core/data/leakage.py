@@ -69,18 +69,17 @@ def look_for_leakage(dataset: Dataset, max_bits: int) -> Leakage:
     )
 
 
-def need_apart(dataset: Dataset, assignment: Mapping[str, int], leakage: Leakage) -> None:
-    """DatasetError where a pair lies in two folds; names the closest. `assignment`: image_id → fold."""
-    torn = [pair for pair in leakage.pairs if assignment[pair.one] != assignment[pair.other]]
+def need_apart(dataset: Dataset, parts: Mapping[str, str], leakage: Leakage) -> None:
+    """DatasetError where a pair lies in two parts; names the closest. `parts`: image_id → its part's name."""
+    torn = [pair for pair in leakage.pairs if parts[pair.one] != parts[pair.other]]
     if not torn:
         return
     pair = min(torn, key=lambda pair: (pair.bits, pair.one, pair.other))
     cases = {case.image_id: case for case in dataset.cases}
     one, other = cases[pair.one], cases[pair.other]
-    folds = f"folds {assignment[pair.one]} and {assignment[pair.other]}"
     raise DatasetError(
         f"nearly the same image as {one.image}{', mirrored' if pair.mirrored else ''}, of another patient, "
-        f"in another fold ({folds})",
+        f"in another part of the split: {parts[pair.one]} and {parts[pair.other]}",
         where=dataset.image_path(other),
         got=f"{pair.bits} of {HASH_BITS} bits differ, correlation {pair.correlation:.2f}"
         + (f"; {len(torn)} such pairs" if len(torn) > 1 else ""),

@@ -10,11 +10,11 @@ from pydantic import Field
 
 from arc_core.data.leakage import Leakage
 from arc_core.data.manifest import Dataset
+from arc_core.data.sealed import By, Sealed, only
 from arc_core.errors import DatasetError
 from arc_core.provenance.canonical import sha256_of
 from arc_core.record import Record
 
-By = Literal["patient", "site", "camera"]
 Counts = Counter[int | None]  # label → images
 
 
@@ -30,11 +30,12 @@ class Split(Record):
     )
     assignment: dict[str, int] = Field(description="image_id → fold")
     leakage: Leakage | None = Field(None, description="None: frozen before ARC looked for near-duplicates")
+    sealed: Sealed | None = Field(None, description="the test part, which no fold has; None: there is none")
 
     @property
     def sha256(self) -> str:
         """Of the split itself: what was found beside it changes no fold."""
-        return sha256_of(self.model_dump(mode="json", exclude={"leakage"}))
+        return sha256_of(self.model_dump(mode="json", exclude={"leakage", "sealed"}))
 
     def held_out(self, fold: int) -> tuple[str, ...]:
         """The image ids measured in `fold`, sorted."""
@@ -76,6 +77,15 @@ def make_split(dataset: Dataset, folds: int, seed: int, by: By = "patient") -> S
         patient_level_demonstrable=dataset.has_patient_ids,
         assignment={case.image_id: fold_of[unit_of[case.patient_id]] for case in dataset.cases},
     )
+
+
+def hold_back(dataset: Dataset, share: float, seed: int, by: By = "patient") -> tuple[Dataset, Dataset]:
+    """The dataset without a test part, and the test part: about that share of the patients, dealt like folds.
+
+    DatasetError as of `make_split`.
+    """
+    drawn = make_split(dataset, max(2, round(1 / share)), seed, by)
+    return only(dataset, drawn.training(0)), only(dataset, drawn.held_out(0))
 
 
 def _units(dataset: Dataset, by: By) -> dict[str, str]:

@@ -162,6 +162,8 @@ def split_in_words(split: Split, dataset: Dataset) -> str:
     said = [f"{split.folds} folds by {unit}"]
     if not dataset.has_patient_ids:
         said.append("without patient ids, patient-level disjointness is not demonstrable")
+    if (test := split.sealed) is not None:
+        said.append(f"a test part of {test.images} images of {test.patients} patients is sealed")
     return "; ".join([*said, _leakage_in_words(split.leakage)])
 
 
