@@ -109,14 +109,33 @@ ACCEPTED = ("baseline", "promote")
 """The outcomes of a verdict that make the challenger champion."""
 
 
+class NoiseFloor(Record):
+    """How much a metric varies from seed to seed at one spec, pooled over specs; in the metric's units."""
+
+    sd: float = Field(ge=0)
+    degrees: int = Field(ge=1, description="of freedom: trainings less specs")
+    specs: int = Field(ge=1, description="that were trained with more than one seed")
+
+    def __str__(self) -> str:
+        return f"{self.sd:.4f} (standard deviation from seed to seed, {self.degrees} degrees of freedom)"
+
+
 class Verdict(Record):
-    """The gate's answer on one challenger."""
+    """The gate's answer on one challenger. What is None or empty was not known to the ARC that gave it."""
 
     experiment_id: str
     outcome: Literal["baseline", "promote", "reject", "inconclusive"]
     metric: str
     champion_id: str | None = Field(description="the champion it was compared with")
     effect: Estimate | None = Field(None, description="paired gain over that champion, positive is better")
-    level: float | None = Field(None, description="of the effect's interval; None: no effect or not recorded")
+    level: float | None = Field(
+        None,
+        description="of the effect's interval, whose lower end is missed with the allowance; None: no effect",
+    )
     comparisons: int = Field(description="comparisons made in this study so far, this one included")
+    p_value: float | None = Field(None, description="of a gain as large where there is none")
+    allowance: float | None = Field(None, description="the error that this comparison might risk")
+    trainings: tuple[str, ...] = Field((), description="the experiment, and its repeats with further seeds")
+    champion_trainings: tuple[str, ...] = ()
+    noise_floor: NoiseFloor | None = None
     reason: str

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,20 +75,50 @@ def paired_gain(
     Both sides meet the same resampled patients, so what makes a case hard cancels out. None where the
     metric is undefined. ValueError if the two differ in their images, patients or labels.
     """
-    ours, theirs = in_order(challenger), in_order(champion)
-    _need_same_cases(ours, theirs)
-    ours, theirs = _concerned(metric, ours), _concerned(metric, theirs)
-    if len(ours) != len(theirs):  # one of them was measured before the metric was
-        return None
-    mine, other = _statistic(ours, metric), _statistic(theirs, metric)
-    if mine is None or other is None:
-        return None
-    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
+    paired = _paired(metric, [challenger], [champion])
+    return None if paired is None else _estimate(*paired, resamples, seed, level)
 
-    def gain(weights: Floats) -> Floats:
-        return sign * (mine(weights) - other(weights))
 
-    return _estimate(gain, ours, resamples, seed, level)
+class Deviation(NamedTuple):
+    """A paired gain, positive is better, with its standard error by the choice of patients."""
+
+    gain: float
+    error: float
+    patients: int
+
+
+def paired_deviation(
+    metric: str,
+    challenger: Sequence[Sequence[Case]],
+    champion: Sequence[Sequence[Case]],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Deviation | None:
+    """The gain of one side's trainings over the other's, each side the mean over its own.
+
+    All meet the same resamples. None also where one patient is all there is. ValueError as above.
+    """
+    paired = _paired(metric, challenger, champion)
+    if paired is None:
+        return None
+    gain, cases = paired
+    patients = [case.patient_id for case in cases]
+    value = float(gain(np.ones((1, len(cases))))[0])
+    drawn = np.concatenate([gain(weights) for weights in patient_weights(patients, resamples, seed)])
+    drawn = drawn[np.isfinite(drawn)]
+    count = len(set(patients))
+    if not math.isfinite(value) or 2 * len(drawn) < resamples or count < 2:
+        return None
+    unbiased = math.sqrt(count / (count - 1))  # a resample of n patients varies as if their mean were known
+    return Deviation(value, float(np.std(drawn)) * unbiased, count)
+
+
+def value_of(metric: str, cases: Sequence[Case]) -> float | None:
+    """The metric over the cases; None where it is undefined."""
+    cases = _concerned(metric, in_order(cases))
+    statistic = _statistic(cases, metric)
+    return None if statistic is None else float(statistic(np.ones((1, len(cases))))[0])
 
 
 def weighted_auc(labels: Sequence[int], scores: Sequence[float]) -> Statistic:
@@ -167,6 +198,30 @@ def percentile_interval(value: float, drawn: Floats, patients: int, level: float
     tail = (1 - level) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
     return Estimate(value=value, low=float(low), high=float(high), patients=patients)
+
+
+def _paired(
+    metric: str, challenger: Sequence[Sequence[Case]], champion: Sequence[Sequence[Case]]
+) -> tuple[Statistic, list[Case]] | None:
+    """The gain as a statistic of the cases that are returned with it. None and ValueError as above."""
+    sides = [[in_order(cases) for cases in side] for side in (challenger, champion)]
+    for cases in itertools.chain(*sides):
+        _need_same_cases(sides[0][0], cases)
+    concerned = [[_concerned(metric, cases) for cases in side] for side in sides]
+    first = concerned[0][0]
+    if any(len(cases) != len(first) for cases in itertools.chain(*concerned)):
+        return None  # one of them was measured before the metric was
+    found = [[_statistic(cases, metric) for cases in side] for side in concerned]
+    ours, theirs = ([each for each in side if each is not None] for side in found)
+    if len(ours) != len(challenger) or len(theirs) != len(champion):
+        return None
+    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
+
+    def gain(weights: Floats) -> Floats:
+        mine, others = (np.mean([each(weights) for each in side], axis=0) for side in (ours, theirs))
+        return np.asarray(sign * (mine - others))
+
+    return gain, first
 
 
 def _estimate(

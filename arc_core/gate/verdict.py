@@ -1,107 +1,223 @@
-"""The gate's answer on a challenger: does it beat the champion beyond chance?"""
+"""The gate's answer on a challenger: does it beat the champion beyond chance, of patients and of seeds?"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from pydantic import Field
 
 from arc_core.experiments.metric import METRICS, Estimate
-from arc_core.experiments.result import Case, Verdict
-from arc_core.gate.bootstrap import paired_gain
+from arc_core.experiments.result import Case, NoiseFloor, Verdict
+from arc_core.gate.bootstrap import Deviation, paired_deviation, paired_gain, value_of
+from arc_core.gate.contrast import Contrast, chance_to_pass, contrast
 from arc_core.record import Record
 
 
 class GateConfig(Record):
-    """Config group `gate`."""
+    """Config group `gate`. docs/gate.md says what each costs."""
 
-    level: float = Field(0.95, gt=0.5, lt=1, description="of the interval")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="chance that a study has any false promotion")
+    seeds: int = Field(3, ge=2, le=20, description="trainings of the champion, and of what may replace it")
+    chance: float = Field(
+        0.1, ge=0, lt=1, description="to pass, below which a challenger gets no further seeds"
+    )
+    loss: float = Field(0.025, gt=0, lt=0.5, description="error of calling a challenger worse")
+    race: float | None = Field(
+        0.01, gt=0, lt=0.5, description="error of stopping a training early as worse; null: none is stopped"
+    )
+    least_sensitivity: float | None = Field(0.85, ge=0, le=1, description="at the threshold; null: no limit")
+    least_dri: float | None = Field(
+        None, ge=0, le=1, description="null: not below the champion's beyond chance"
+    )
     resamples: int = Field(2000, ge=200, le=100_000)
     seed: int = Field(0, ge=0, lt=2**31)
 
 
-def judge(
-    experiment_id: str,
-    metric: str,
-    challenger: Sequence[Case],
-    champion_id: str | None,
-    champion: Sequence[Case] | None,
-    comparisons: int,
-    config: GateConfig,
-    *,
-    own: Estimate | None,
-    is_baseline: bool,
-) -> Verdict:
-    """Compares the two on the same held-out cases, paired and resampled by patient.
+class Side(Record):
+    """A spec as it was trained, once for each seed: the ids of the trainings, each with its held-out cases."""
 
-    `own` is the challenger's metric, `is_baseline` whether its spec is the configured one. The whole
-    interval of the gain above 0: promote; below 0: reject; else inconclusive. A challenger whose metric
-    is undefined is rejected. `comparisons` is recorded as given: the interval is **not** corrected for
-    the number of comparisons, so over many cycles chance alone will promote some.
-    ValueError if the two were not measured on the same cases.
+    ids: tuple[str, ...]
+    trials: tuple[tuple[Case, ...], ...]
+
+    def values(self, metric: str) -> list[float] | None:
+        """The metric of each training; None where it is undefined in one."""
+        found = [value_of(metric, cases) for cases in self.trials]
+        known = [value for value in found if value is not None]
+        return known if len(known) == len(found) else None
+
+
+Finding = Literal["promote", "reject", "inconclusive", "confirm"]
+Sensitivity = Callable[[Sequence[Case]], Estimate | None]
+"""Of cases at thresholds that were chosen without them."""
+
+
+def decide(
+    found: Contrast, challenger: int, chance: float, allowance: float, config: GateConfig
+) -> tuple[Finding, str]:
+    """What the figures of a comparison say, and why. `challenger`: how often it was trained.
+
+    `chance`: to pass with further seeds. A promotion may err with probability `allowance`, a rejection with
+    `config.loss`. A challenger is promoted once all its seeds are there, so that further ones are only a
+    hurdle: they let no challenger through that its first seed would not have (docs/gate.md).
     """
-    label = METRICS[metric].label
-
-    def verdict(outcome: str, reason: str, effect: Estimate | None = None) -> Verdict:
-        return Verdict.model_validate(
-            {
-                "experiment_id": experiment_id,
-                "outcome": outcome,
-                "metric": metric,
-                "champion_id": champion_id,
-                "effect": effect,
-                "level": config.level if effect else None,
-                "comparisons": comparisons,
-                "reason": reason,
-            }
-        )
-
-    if own is None:
-        return verdict("reject", f"{label} is not defined on the held-out cases.")
-    if champion_id is None or champion is None:
-        return verdict("baseline", _first(f"{label} {own} (95 % interval)", is_baseline))
-    gain = paired_gain(
-        metric, challenger, champion, resamples=config.resamples, seed=config.seed, level=config.level
-    )
-    if gain is None:
-        return verdict("inconclusive", f"{label} of champion {champion_id} is not defined on these cases.")
-    outcome, meaning = _outcome(gain, config.level)
-    # More digits where three would show an end beyond 0 as 0.
-    digits = 3 if min(abs(gain.low), abs(gain.high)) >= 0.0005 else 5
-    paired = f"paired gain {gain.value:+.{digits}f} [{gain.low:+.{digits}f}, {gain.high:+.{digits}f}]"
-    figures = f"{label} {own.value:.3f}, {paired} ({_percent(config.level)} interval)"
-    return verdict(outcome, f"{figures} over {champion_id}: {meaning}.", gain)
-
-
-def _first(figures: str, is_baseline: bool) -> str:
-    """A first result is accepted whatever it is, so it must not look like the answer to a comparison."""
-    if is_baseline:
-        return f"The configured baseline: {figures}; there is nothing to compare it with."
-    return (
-        f"The first result of this study: {figures}; nothing to compare with yet. "
-        "It is not the configured baseline."
-    )
-
-
-def _outcome(gain: Estimate, level: float) -> tuple[str, str]:
-    patients = gain.patients or 0
-    needed = patients_needed(level)
-    if patients < needed:
-        return "inconclusive", f"{patients} patients are too few to tell, at least {needed} are needed"
-    if gain.low > 0:
-        return "promote", "the whole interval lies above 0"
-    if gain.high < 0:
+    needed = patients_needed(allowance)
+    if found.patients < needed:
+        return "inconclusive", f"{found.patients} patients are too few to tell, at least {needed} are needed"
+    if found.p_loss <= config.loss:
         return "reject", "the whole interval lies below 0"
+    if challenger < config.seeds:
+        if chance >= config.chance:
+            return "confirm", "its further seeds decide"
+        return "inconclusive", f"further seeds would hardly change that (chance to pass {chance:.1%})"
+    if found.p_value <= allowance:
+        return "promote", "the whole interval lies above 0"
     return "inconclusive", "the interval includes 0"
 
 
-def _percent(level: float) -> str:
-    return f"{level:.3%}".rstrip("%").rstrip("0").rstrip(".") + " %"
+def judge(
+    metric: str,
+    challenger: Side,
+    champion: Side,
+    floor: NoiseFloor,
+    *,
+    allowance: float,
+    comparison: int,
+    config: GateConfig,
+    sensitivity: Sensitivity | None = None,
+) -> Verdict | None:
+    """Compares the two on the same held-out cases; None: its further seeds have to be trained first.
+
+    `allowance`: the error that this comparison may risk, the study's `comparison`-th. A challenger whose metric
+    is undefined is rejected. ValueError if not all were measured on the same cases.
+    """
+    told: dict[str, Any] = {
+        "experiment_id": challenger.ids[0],
+        "metric": metric,
+        "champion_id": champion.ids[0],
+        "comparisons": comparison,
+        "allowance": allowance,
+        "trainings": challenger.ids,
+        "champion_trainings": champion.ids,
+        "noise_floor": floor,
+    }
+    mine, theirs, label = challenger.values(metric), champion.values(metric), METRICS[metric].label
+    if mine is None:
+        return Verdict(outcome="reject", reason=f"{label} is not defined on the held-out cases.", **told)
+    gain = paired_deviation(
+        metric, challenger.trials, champion.trials, resamples=config.resamples, seed=config.seed
+    )
+    if theirs is None or gain is None:
+        reason = f"{label} of champion {champion.ids[0]} is not defined on these cases."
+        return Verdict(outcome="inconclusive", reason=reason, **told)
+    found = contrast(gain, mine, theirs, floor)
+    chance = _chance(gain, theirs, floor, allowance, config) if len(mine) < config.seeds else 0.0
+    outcome, meaning = decide(found, len(mine), chance, allowance, config)
+    if outcome == "confirm":
+        return None
+    effect = found.between(allowance, config.loss)
+    notes: list[str] = []
+    if outcome == "promote":
+        further = METRICS[metric].gain(_mean(mine[1:]), over=_mean(theirs))
+        notes.append(f"its further seeds alone gain {further:+.3f}")
+        if further <= 0:
+            outcome, meaning = "inconclusive", "its first seed leads, its further ones don't"
+    broken, held = _limits(challenger, champion, config, sensitivity)
+    if broken:
+        outcome, meaning = "reject", f"it breaks a limit: {broken}"
+    elif outcome == "promote":
+        notes.append(held)
+    level = 1 - allowance - config.loss
+    reason = (
+        f"{label} {_mean(mine):.3f} over {_trainings(mine)}, {paired(effect, level)} over {champion.ids[0]} "
+        f"({_trainings(theirs)}): {meaning}; p {found.p_value:.2g}, allowed {allowance:.2g} "
+        f"in comparison {comparison}{''.join(f'; {note}' for note in notes)}."
+    )
+    return Verdict(
+        outcome=outcome, effect=effect, level=level, p_value=found.p_value, reason=reason, **told
+    )
 
 
-def patients_needed(level: float) -> int:
+def first_verdict(experiment_id: str, metric: str, own: Estimate | None, *, is_baseline: bool) -> Verdict:
+    """On a study's first result, `own`: accepted whatever it is, unless it has none.
+
+    It must not look like the answer to a comparison. `is_baseline`: whether its spec is the configured one.
+    """
+    told: dict[str, Any] = {"experiment_id": experiment_id, "metric": metric, "comparisons": 0}
+    label = METRICS[metric].label
+    if own is None:
+        reason = f"{label} is not defined on the held-out cases."
+        return Verdict(outcome="reject", champion_id=None, reason=reason, **told)
+    figures = f"{label} {own} (95 % interval)"
+    reason = (
+        f"The configured baseline: {figures}; there is nothing to compare it with."
+        if is_baseline
+        else f"The first result of this study: {figures}; nothing to compare with yet. "
+        "It is not the configured baseline."
+    )
+    return Verdict(outcome="baseline", champion_id=None, reason=reason, **told)
+
+
+def patients_needed(error: float) -> int:
     """Fewest patients for a verdict. With fewer, even a gain in every single patient is within chance.
 
-    By the sign test, n patients out of n improve by chance with probability 2⁻ⁿ; that must not exceed
-    the interval's tail.
+    By the sign test, n patients out of n improve by chance with probability 2⁻ⁿ; that must not exceed `error`.
     """
-    return math.ceil(math.log2(2 / (1 - level)))
+    return math.ceil(math.log2(1 / error))
+
+
+def paired(effect: Estimate, level: float) -> str:
+    """A gain with its interval, in words."""
+    # More digits where three would show an end beyond 0 as 0.
+    digits = 3 if min(abs(effect.low), abs(effect.high)) >= 0.0005 else 5
+    interval = f"[{effect.low:+.{digits}f}, {effect.high:+.{digits}f}]"
+    return f"paired gain {effect.value:+.{digits}f} {interval} ({_percent(level)} interval)"
+
+
+def _chance(
+    gain: Deviation, champion: Sequence[float], floor: NoiseFloor, allowance: float, config: GateConfig
+) -> float:
+    return chance_to_pass(gain, champion, floor, config.seeds, allowance)
+
+
+def _limits(
+    challenger: Side, champion: Side, config: GateConfig, sensitivity: Sensitivity | None
+) -> tuple[str, str]:
+    """The limits that the challenger breaks, and how the others are kept, or why they can't be told."""
+    broken, held = list[str](), list[str]()
+    if config.least_sensitivity is not None:
+        least, cases = config.least_sensitivity, challenger.trials[0]
+        found = sensitivity(cases) if sensitivity is not None else None
+        if found is None:
+            held.append("sensitivity has no limit here, as the cases have no label or no probability")
+        else:
+            words = f"sensitivity {found} at thresholds chosen on the other folds, limit {least}"
+            (broken if found.high < least else held).append(words)
+    dri, theirs = value_of("dri", challenger.trials[0]), value_of("dri", champion.trials[0])
+    if dri is None:
+        held.append("DRI has no limit here, as it is not measured")
+    elif config.least_dri is not None:
+        words = f"DRI {dri:.3f}, limit {config.least_dri}"
+        (broken if dri < config.least_dri else held).append(words)
+    elif theirs is not None:
+        gain = paired_gain(
+            "dri",
+            challenger.trials[0],
+            champion.trials[0],
+            resamples=config.resamples,
+            seed=config.seed,
+        )
+        words = f"DRI {dri:.3f}, the champion's {theirs:.3f}"
+        (broken if gain is not None and gain.high < 0 else held).append(words)
+    return "; ".join(broken), "; ".join(held)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _trainings(values: Sequence[float]) -> str:
+    return "1 training" if len(values) == 1 else f"{len(values)} trainings"
+
+
+def _percent(level: float) -> str:
+    return f"{100 * level:.4g} %"
