@@ -1,9 +1,9 @@
-"""The gate's errors, counted over simulated studies: how often it promotes noise, and how often it finds a gain.
+"""The gate's errors in simulated studies: how often it promotes noise, and how often it finds a gain.
 
 `python -m benchmarks.gate` prints the tables of docs/gate.md; it takes minutes. A study is what a metric's
 mean over patients gives: each training has a score for each patient, which varies by spec and patient, by
-seed, and by seed and patient. The gate's own arithmetic judges them; only the bootstrap of a mean is replaced by
-its closed form. The rival is a gate that knows nothing of seeds and of other comparisons.
+seed, and by seed and patient. The gate's own arithmetic judges them; only the bootstrap of a mean is
+replaced by its closed form. The rival is a gate that knows nothing of seeds and of other comparisons.
 """
 
 import argparse
@@ -145,8 +145,8 @@ def false_promotions(world: World, config: GateConfig, studies: int = STUDIES) -
 
 def power(world: World, config: GateConfig, gain: float, at: int, studies: int = STUDIES) -> float:
     """The share of studies in which the one true gain is promoted."""
-    return sum(at in study(world, config, seed, gain=gain, at=at, challengers=at).promoted
-               for seed in range(studies)) / studies
+    told = (study(world, config, seed, gain=gain, at=at, challengers=at) for seed in range(studies))
+    return sum(at in each.promoted for each in told) / studies
 
 
 def main() -> int:
@@ -155,8 +155,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=GateConfig().seeds)
     asked = parser.parse_args()
     config = GateConfig(seeds=asked.seeds)
-    print(f"{asked.studies} studies of noise, {CHALLENGERS} challengers each, {config.seeds} seeds, alpha {config.alpha}")
-    print("| what varies | any false promotion | one seed, uncorrected | trainings per challenger |\n|---|---|---|---|")
+    print(f"{asked.studies} studies of {CHALLENGERS} challengers, {config}\n")
+    print("| what varies | any false promotion | one seed, uncorrected | trainings per challenger |")
+    print("|---|---|---|---|")
     worst = 0.0
     for world in WORLDS:
         share, trainings = false_promotions(world, config, asked.studies)

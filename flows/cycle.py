@@ -127,7 +127,8 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
         context = convened(context)
         left, taken = agenda(context), left_over(context, deadline)
         early = () if context.asks_before_training else cleared(context)
-        trainings = [train(context, each, deadline) for each in early]  # they need nothing of the meeting
+        begun = (*context.memory.repeats.pending(context.study_id), *early)
+        trainings = [train(context, each, deadline) for each in begun]  # they need nothing of the meeting
         history = meet(context, taken, deadline)
         show_plan(context)
         experiments = tuple(dict.fromkeys((*left, *agenda(context))))
@@ -137,7 +138,7 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
             training.result()
             if ahead is not None:
                 recheck(ahead)
-    judge(context)
+        judged(context, deadline)
     ended, course = what_next(context, loop, experiments)
     summary = publish(context, history, experiments, course)
     close_cycle(context)
@@ -145,6 +146,16 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
     if ahead is not None and course.goes == "stop":
         call_off(ahead)
     return summary
+
+
+def judged(context: Context, deadline: float | None) -> None:
+    """The gate's verdicts. Where some need trainings with further seeds, those come first; verdicts whose
+    trainings find no time wait for a later cycle."""
+    asked: set[str] = set()
+    while (wanted := judge(context).wanted) and asked.isdisjoint(wanted):
+        asked.update(wanted)
+        for training in [train(context, each, deadline) for each in wanted]:
+            training.result()
 
 
 def look_ahead(context: Context, loop: Loop, deadline: float | None) -> Context | None:

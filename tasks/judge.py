@@ -1,12 +1,14 @@
 """The gate's verdicts on what was trained."""
 
 import logging
+from itertools import chain
 
 from arc_core.errors import ArcError
-from arc_core.experiments.result import CASES, Verdict
+from arc_core.evaluation.threshold import sensitivity_apart
+from arc_core.experiments.result import CASES
 from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import Experiment
-from arc_core.gate.panel import judge_finished
+from arc_core.gate.panel import Sitting, judge_finished
 from arc_core.settings import get_settings
 from arc_core.training.measured import measure_anew
 from tasks.context import Context
@@ -17,13 +19,24 @@ log = logging.getLogger(__name__)
 
 
 @arc_task(name="judge")
-def judge(context: Context) -> tuple[Verdict, ...]:
-    """A verdict for every finished experiment that has none, and whose measured cases can be had."""
+def judge(context: Context) -> Sitting:
+    """A verdict for every finished experiment that has none, whose measured cases can be had, and that needs
+    no further seeds; the repeats that the others wait for are to be trained."""
     memory, study, runs = context.memory, context.study, Runs.of(get_settings())
     champion = memory.champion(study.id)
-    for experiment in (*([champion] if champion else []), *memory.unjudged(study.id)):
+    compared = (*([champion] if champion else []), *memory.unjudged(study.id))
+    repeats = memory.repeats.of([each.id for each in compared]).values()
+    for experiment in (*compared, *chain.from_iterable(repeats)):
         _restore(context, runs, experiment)
-    return judge_finished(memory, study, runs, context.config.gate, tell=_tell)
+    return judge_finished(
+        memory,
+        study,
+        context.cycle,
+        runs,
+        context.config.gate,
+        sensitivity=sensitivity_apart,
+        tell=_tell,
+    )
 
 
 def _restore(context: Context, runs: Runs, experiment: Experiment) -> None:

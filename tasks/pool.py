@@ -24,7 +24,6 @@ from arc_core.experiments.board import Proposal
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.study import Experiment
 from arc_core.report.summary import printable
-from arc_core.training.launch import LaunchConfig
 from tasks.context import Context
 from tasks.policy import arc_task
 
@@ -44,7 +43,7 @@ def train_in_pool(context: Context, experiment_id: str, deadline: float | None) 
     for _ in range(ATTEMPTS):
         if experiment.outcome.has_ended:
             return experiment
-        begun = _living_run(experiment_id) or _started(experiment, memory, context.config.launch, deadline)
+        begun = _living_run(experiment_id) or _started(experiment, context, deadline)
         run = _watched(begun, memory, experiment_id, deadline)
         experiment = memory.experiment(experiment_id)
         died = run.state is not None and run.state.is_crashed() and experiment.outcome.status != "stopped"
@@ -67,7 +66,7 @@ def begin_in_pool(context: Context, experiment_id: str, deadline: float | None) 
     """Lay out its run, unless there is one, and leave it to its worker."""
     memory = context.memory
     if _living_run(experiment_id) is None:
-        _started(memory.experiment(experiment_id), memory, context.config.launch, deadline)
+        _started(memory.experiment(experiment_id), context, deadline)
 
 
 def have_runs(experiment_ids: Iterable[str]) -> bool:
@@ -85,6 +84,8 @@ def call_off_in_pool(context: Context) -> None:
 def name_of(experiment_id: str, memory: Memory) -> str:
     """What the Prefect UI calls its run: the id, and what is hoped for."""
     experiment = memory.experiment(experiment_id)
+    if experiment.repeat_of is not None:
+        return f"{experiment.id}: {experiment.repeat_of} with another seed"
     hypothesis = printable(memory.said_of([experiment.id], Proposal)[experiment.id].hypothesis)
     return f"#{experiment.number} {experiment.id}: {shorten(hypothesis, NAME_CHARACTERS)}"
 
@@ -104,13 +105,19 @@ def _end(run: FlowRun) -> None:
         client.set_flow_run_state(run.id, state, force=True)
 
 
-def _started(experiment: Experiment, memory: Memory, launch: LaunchConfig, deadline: float | None) -> FlowRun:
+def _started(experiment: Experiment, context: Context, deadline: float | None) -> FlowRun:
     """The flow run of `train/gpu`, waiting for its worker."""
+    config = context.config
     try:
         run = run_deployment(
             "train/gpu",
-            parameters={"experiment_id": experiment.id, "launch": launch.model_dump(), "deadline": deadline},
-            flow_run_name=name_of(experiment.id, memory),
+            parameters={
+                "experiment_id": experiment.id,
+                "launch": config.launch.model_dump(),
+                "deadline": deadline,
+                "gate": config.gate.model_dump(),
+            },
+            flow_run_name=name_of(experiment.id, context.memory),
             tags=[experiment.id],
             timeout=0,
         )

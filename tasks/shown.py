@@ -27,7 +27,8 @@ class Shown:
         self._told = 0.0
 
     def __enter__(self) -> Self:
-        show(f"{self._id}-approval", approval_note(self._memory, self._id))
+        if self._memory.experiment(self._id).repeat_of is None:  # a repeat is no idea of the board's
+            show(f"{self._id}-approval", approval_note(self._memory, self._id))
         self._progress.__enter__()
         self._artifact = show(f"{self._id}-curve", self._note("waits for its turn"))
         return self

@@ -11,6 +11,7 @@ from prefect.futures import PrefectFuture
 
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.study import Experiment
+from arc_core.gate.verdict import GateConfig
 from arc_core.logs import about
 from arc_core.settings import get_settings
 from arc_core.training.child import start_cold
@@ -33,7 +34,7 @@ def train(context: Context, experiment_id: str, deadline: float | None) -> Prefe
     if context.config.launch.dispatcher == "pool":
         return train_in_pool.submit(context, experiment_id, deadline)
     named = train_here.with_options(task_run_name=partial(name_of, experiment_id, context.memory))
-    return named.submit(experiment_id, context.config.launch, deadline)
+    return named.submit(experiment_id, context.config.launch, deadline, gate=context.config.gate)
 
 
 def warm_up(context: Context) -> None:
@@ -52,7 +53,8 @@ def begin(context: Context, experiment_id: str, deadline: float | None) -> None:
     else:
         # All that this cycle has yet to begin comes first.
         behind = launch.model_copy(update={"priority": launch.priority - 1})
-        early.begin(experiment_id, lambda heard: _trained(experiment_id, behind, deadline, None, heard))
+        gate = context.config.gate
+        early.begin(experiment_id, lambda heard: _trained(experiment_id, behind, deadline, None, gate, heard))
 
 
 def are_in_line(context: Context, experiment_ids: Collection[str]) -> bool:
@@ -74,11 +76,15 @@ def call_off(context: Context) -> None:
 
 @arc_task(name="train", task_run_name="train {experiment_id}")
 def train_here(
-    experiment_id: str, launch: LaunchConfig, deadline: float | None, owner: int | None = None
+    experiment_id: str,
+    launch: LaunchConfig,
+    deadline: float | None,
+    owner: int | None = None,
+    gate: GateConfig | None = None,
 ) -> Experiment:
     """Train and measure it in a process of this machine, forked warm where that can be.
 
-    With the process `owner` ends what forks it; None: with this one.
+    `gate` may stop it early. With the process `owner` ends what forks it; None: with this one.
     """
     memory = open_memory(get_settings().store_url)
     with about(experiment_id=experiment_id), Shown(memory, experiment_id) as shown:
@@ -87,7 +93,7 @@ def train_here(
             begun.listen(shown.on_event)
             if (experiment := begun.future.result()).outcome.has_ended:
                 return experiment
-        return _trained(experiment_id, launch, deadline, owner, shown.on_event)
+        return _trained(experiment_id, launch, deadline, owner, gate, shown.on_event)
 
 
 def _trained(
@@ -95,6 +101,7 @@ def _trained(
     launch: LaunchConfig,
     deadline: float | None,
     owner: int | None,
+    gate: GateConfig | None,
     on_event: Callable[[Event], None],
 ) -> Experiment:
     settings = get_settings()
@@ -108,6 +115,7 @@ def _trained(
         deadline=deadline,
         stop=_stop,
         start=warm_start(settings, owner or os.getpid()) or start_cold,
+        gate=gate,
     )
     log.info("%s %s %s", experiment_id, experiment.outcome.status, experiment.outcome.reason)
     return experiment

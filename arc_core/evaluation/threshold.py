@@ -64,6 +64,12 @@ def chosen_apart(cases: Sequence[Case]) -> dict[int, float] | None:
     return thresholds
 
 
+def sensitivity_apart(cases: Sequence[Case]) -> Estimate | None:
+    """At thresholds chosen on the other folds; None as above, and without a positive."""
+    thresholds = chosen_apart(cases)
+    return None if thresholds is None else confusion_of(cases, thresholds).sensitivity
+
+
 def confusion_of(cases: Sequence[Case], threshold: float | Mapping[int, float]) -> Confusion:
     """At a locked threshold, or at one for each fold. Every case needs a label and a probability."""
     locked = not isinstance(threshold, Mapping)

@@ -9,10 +9,10 @@ from arc_core.experiments.board import ENDED
 from arc_core.experiments.database import Database
 from arc_core.experiments.events import of_end
 from arc_core.experiments.ledger import append
-from arc_core.experiments.rows import add_cycle, cycle_of, experiment_of, experiments_where, now
+from arc_core.experiments.rows import IDEA, add_cycle, cycle_of, experiment_of, experiments_where, now
 from arc_core.experiments.study import Cycle, Experiment
 
-UNBEGUN = t.experiments.c.started.is_(None) & t.experiments.c.status.not_in(ENDED)
+UNBEGUN = IDEA & t.experiments.c.started.is_(None) & t.experiments.c.status.not_in(ENDED)
 
 
 class Ahead:

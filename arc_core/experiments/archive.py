@@ -13,7 +13,7 @@ from arc_core.experiments import tables as t
 from arc_core.experiments.board import Outcome
 from arc_core.experiments.database import Database
 from arc_core.experiments.result import Figures
-from arc_core.experiments.rows import TABLES
+from arc_core.experiments.rows import IDEA, TABLES
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.record import Record
 
@@ -46,7 +46,7 @@ class Archive:
                 cast(t.results.c.body, Text).label("figures"),
             )
             .select_from(joined)
-            .where(t.experiments.c.study_id == study_id)
+            .where(t.experiments.c.study_id == study_id, IDEA)
             .order_by(t.experiments.c.number)
             .offset(len(known))
         )

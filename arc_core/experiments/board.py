@@ -39,13 +39,14 @@ the board though it broke no limit, to learn whether the board was right; or edi
 OFFLINE = "offline"
 """The mind of a deterministic policy, where else a model's name stands."""
 
-ENDED = ("finished", "failed", "withdrawn")
+ENDED = ("finished", "failed", "withdrawn", "pruned")
 
 
 class Outcome(Record):
     """One past experiment as the board sees it. `result` is None while it runs and when it failed.
 
     A withdrawn one was approved and never trained: a person said no, or what it was planned on has changed.
+    A pruned one was stopped early, as it was worse than the champion.
     """
 
     experiment_id: str
@@ -54,7 +55,7 @@ class Outcome(Record):
     spec_id: str = Field(
         default_factory=lambda known: known["spec"].id, description="given where it is known: hashing is slow"
     )
-    status: Literal["approved", "running", "finished", "failed", "stopped", "withdrawn"]
+    status: Literal["approved", "running", "finished", "failed", "stopped", "withdrawn", "pruned"]
     reason: str = ""
     result: Figures | None = None
 

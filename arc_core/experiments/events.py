@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from arc_core.experiments import tables as t
 from arc_core.experiments.board import Approval, Decision, Proposal, Review
-from arc_core.experiments.result import ACCEPTED, CASES, Result, Verdict
+from arc_core.experiments.result import ACCEPTED, CASES, Race, Result, Verdict
 from arc_core.experiments.study import Study
 from arc_core.provenance.canonical import Json, plain, sha256_of
 from arc_core.provenance.ledger import Actor, Event, Kind
@@ -23,6 +23,7 @@ ENDS: dict[str, Kind] = {
     "failed": "run.failed",
     "stopped": "run.stopped",
     "withdrawn": "run.withdrawn",
+    "pruned": "run.pruned",
 }
 """How an experiment ends → the event that says so."""
 
@@ -116,7 +117,11 @@ def of_start(db: Connection, experiment_id: str, gpu_ids: Sequence[int]) -> Even
             "spec": digest(row.spec),
         },
         facts={"spec": row.spec, "seed": row.spec["seed"], "gpus": list(gpu_ids), "machine": machine()}
-        | _wanted(db, row.cycle_id, row.meeting, row.proposal_id),
+        | (
+            {"cycle": row.cycle_id, "repeat_of": row.repeat_of}
+            if row.repeat_of is not None
+            else _wanted(db, row.cycle_id, row.meeting, row.proposal_id)
+        ),
     )
 
 
@@ -142,8 +147,9 @@ def _wanted(db: Connection, cycle_id: int, meeting: int, proposal_id: str) -> di
     return found
 
 
-def of_end(experiment_id: str, status: str, reason: str) -> Event:
-    return event(ENDS[status], experiment_id, reason=reason)
+def of_end(experiment_id: str, status: str, reason: str, race: Race | None = None) -> Event:
+    facts = {} if race is None else race.model_dump(mode="json")
+    return event(ENDS[status], experiment_id, reason=reason, facts=facts)
 
 
 def of_result(experiment_id: str, result: Result, row: dict[str, Any]) -> tuple[Event, ...]:

@@ -30,8 +30,11 @@ from arc_core.experiments.leases import Leases, is_free, need_held
 from arc_core.experiments.ledger import Ledger, append
 from arc_core.experiments.loops import Loops
 from arc_core.experiments.overview import Overview
+from arc_core.experiments.races import Races
+from arc_core.experiments.repeats import Repeats
 from arc_core.experiments.result import ACCEPTED, Result, Verdict
 from arc_core.experiments.rows import (
+    IDEA,
     TABLES,
     add_cycle,
     approve,
@@ -45,8 +48,6 @@ from arc_core.experiments.rows import (
     result_row,
     said,
     said_of,
-    score_of,
-    scores_where,
     verdict_row,
 )
 from arc_core.experiments.samples import Samples
@@ -73,6 +74,8 @@ class Memory:
         self.archive = Archive(self.database)
         self.ledger = Ledger(self.database)
         self.overview = Overview(self.database)
+        self.races = Races(self.database)
+        self.repeats = Repeats(self.database)
 
     def copy_to(self, other: "Memory") -> None:
         """Copy everything into an empty store; what is then done there leaves this one alone."""
@@ -189,27 +192,28 @@ class Memory:
         return self.overview.tracks(study_id, self.outcomes(study_id))
 
     def experiments(self, study_id: str, ids: Collection[str] | None = None) -> tuple[Experiment, ...]:
-        """Every approved experiment of the study, or those among `ids`, in order of approval."""
-        chosen = true() if ids is None else t.experiments.c.id.in_(ids)
+        """Every approved experiment of the study, in order of approval; or those among `ids`, repeats too."""
+        chosen = IDEA if ids is None else t.experiments.c.id.in_(ids)
         return self._experiments((t.experiments.c.study_id == study_id) & chosen)
 
     def pending(self, study_id: str) -> tuple[Experiment, ...]:
         """Those approved, running or stopped, in order of approval; none that is planned ahead."""
-        going = t.experiments.c.status.not_in(ENDED) & NOT_AHEAD
+        going = t.experiments.c.status.not_in(ENDED) & NOT_AHEAD & IDEA
         return self._experiments((t.experiments.c.study_id == study_id) & going)
 
     def agenda(self, cycle: Cycle) -> tuple[Experiment, ...]:
         """Those that the cycle approved or finds without a verdict, but for what failed or was withdrawn in
         other cycles, or is planned ahead for one."""
         over = t.experiments.c.status.in_(("failed", "withdrawn"))
-        left = t.verdicts.c.experiment_id.is_(None) & ~over & NOT_AHEAD
-        mine = t.experiments.c.cycle_id == cycle.id
+        left = t.verdicts.c.experiment_id.is_(None) & ~over & NOT_AHEAD & IDEA
+        mine = (t.experiments.c.cycle_id == cycle.id) & IDEA
         return self._experiments((t.experiments.c.study_id == cycle.study_id) & (mine | left))
 
     def unjudged(self, study_id: str) -> tuple[Experiment, ...]:
-        """Those that have finished and have no verdict, in order of approval; none planned ahead."""
-        finished = (t.experiments.c.study_id == study_id) & (t.experiments.c.status == "finished")
-        return self._experiments(finished & t.verdicts.c.experiment_id.is_(None) & NOT_AHEAD)
+        """Those that have finished or were pruned and have no verdict, in order of approval; none planned
+        ahead."""
+        over = (t.experiments.c.study_id == study_id) & t.experiments.c.status.in_(("finished", "pruned"))
+        return self._experiments(over & t.verdicts.c.experiment_id.is_(None) & NOT_AHEAD & IDEA)
 
     def _experiments(self, condition: ColumnElement[bool]) -> tuple[Experiment, ...]:
         with self.database.read() as db:
@@ -236,16 +240,13 @@ class Memory:
 
     def scores(self, study_id: str, metric: str) -> tuple[Score, ...]:
         """The metric of every experiment that has it, in order of approval; of none that is planned ahead."""
-        with self.database.read() as db:
-            rows = db.execute(scores_where((t.experiments.c.study_id == study_id) & NOT_AHEAD, metric))
-            return tuple(score_of(row) for row in rows if row.estimate is not None)
+        return self.overview.scores(study_id, metric)
 
     def keep_result(self, experiment_id: str, result: Result, lease_id: int | None = None) -> None:
         """The experiment has finished. LeaseLost, and nothing kept, when its lease is no longer held."""
         with self.database.write() as db:
             need_held(db, lease_id)
-            row = result_row(experiment_id, result)
-            db.execute(insert(t.results).values(row))
+            db.execute(insert(t.results).values(row := result_row(experiment_id, result)))
             end(db, experiment_id, "finished", "")
             append(db, *of_result(experiment_id, result, row))
 
@@ -276,14 +277,14 @@ class Memory:
         chosen = true() if ids is None else t.verdicts.c.experiment_id.in_(ids)
         query = select(t.verdicts.c.body).where((t.verdicts.c.study_id == study_id) & chosen)
         with self.database.read() as db:
-            bodies = db.scalars(query.order_by(t.verdicts.c.position))
-            return tuple(Verdict.model_validate(body) for body in bodies)
+            return tuple(map(Verdict.model_validate, db.scalars(query.order_by(t.verdicts.c.position))))
 
-    def comparisons(self, study_id: str) -> int:
-        """How many challengers the gate has compared with a champion."""
+    def comparisons(self, study_id: str) -> tuple[bool, ...]:
+        """Whether each challenger that the gate has compared with a champion was promoted, in its order."""
         compared = t.verdicts.c.body["champion_id"].as_string().is_not(None)
+        query = select(t.verdicts.c.outcome).where(t.verdicts.c.study_id == study_id, compared)
         with self.database.read() as db:
-            return db.scalar(select(func.count()).where(t.verdicts.c.study_id == study_id, compared)) or 0
+            return tuple(each == "promote" for each in db.scalars(query.order_by(t.verdicts.c.position)))
 
     def champion(self, study_id: str) -> Experiment | None:
         """The last experiment the gate accepted."""

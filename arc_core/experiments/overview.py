@@ -13,7 +13,9 @@ from arc_core.experiments import tables as t
 from arc_core.experiments.board import Arm, Outcome
 from arc_core.experiments.database import Database
 from arc_core.experiments.result import Verdict
+from arc_core.experiments.rows import IDEA, score_of, scores_where
 from arc_core.experiments.spec import Value
+from arc_core.experiments.study import Score
 from arc_core.experiments.track import Track, Word
 from arc_core.record import Record
 
@@ -46,6 +48,13 @@ class Overview:
         with self._database.read() as db:
             rows = db.execute(query).mappings()
             return {row["id"]: Caption.model_validate(_told(row, "id")) for row in rows}
+
+    def scores(self, study_id: str, metric: str) -> tuple[Score, ...]:
+        """The metric of every experiment that has it, in order of approval; of none that is planned ahead."""
+        condition = (t.experiments.c.study_id == study_id) & (t.cycles.c.status != "planned") & IDEA
+        with self._database.read() as db:
+            rows = db.execute(scores_where(condition, metric))
+            return tuple(score_of(row) for row in rows if row.estimate is not None)
 
     def tracks(self, study_id: str, outcomes: Iterable[Outcome]) -> tuple[Track, ...]:
         """Every decided proposal, cycle by cycle. `outcomes`: of all the study's experiments."""

@@ -120,6 +120,21 @@ class NoiseFloor(Record):
         return f"{self.sd:.4f} (standard deviation from seed to seed, {self.degrees} degrees of freedom)"
 
 
+class Race(Record):
+    """Why a training was stopped early: what its first folds say beside the champion's on the same cases."""
+
+    champion_id: str
+    champion_trainings: tuple[str, ...]
+    metric: str
+    folds: int = Field(description="that were finished, of those in all")
+    of_folds: int
+    effect: Estimate
+    level: float
+    p_loss: float = Field(description="of a loss as large where there is none")
+    noise_floor: NoiseFloor = Field(description="over the cases of these folds")
+    reason: str
+
+
 class Verdict(Record):
     """The gate's answer on one challenger. What is None or empty was not known to the ARC that gave it."""
 

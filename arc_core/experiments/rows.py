@@ -32,7 +32,7 @@ from arc_core.experiments.board import (
 )
 from arc_core.experiments.events import of_end
 from arc_core.experiments.ledger import append
-from arc_core.experiments.result import ACCEPTED, Figures, Result, Verdict
+from arc_core.experiments.result import ACCEPTED, Figures, Race, Result, Verdict
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Cycle, Experiment, Score, experiment_id
 from arc_core.record import Record
@@ -46,6 +46,10 @@ TABLES: dict[type[Record], Table] = {
     Decision: t.decisions,
     Approval: t.approvals,
 }
+
+
+IDEA = t.experiments.c.repeat_of.is_(None)
+"""No repeat of another experiment."""
 
 
 def now() -> datetime:
@@ -129,12 +133,12 @@ def approve(db: Connection, cycle: Cycle, proposal: Proposal) -> None:
     db.execute(insert(t.experiments).values(row))
 
 
-def end(db: Connection, experiment_id: str, status: str, reason: str) -> None:
+def end(db: Connection, experiment_id: str, status: str, reason: str, race: Race | None = None) -> None:
     """What has ended stays as it ended: an interruption that comes after the result changes nothing."""
     state = {"status": status, "reason": reason, "ended": now()}
     going = (t.experiments.c.id == experiment_id) & t.experiments.c.status.not_in(ENDED)
     if db.execute(update(t.experiments).where(going).values(state)).rowcount:
-        append(db, of_end(experiment_id, status, reason))
+        append(db, of_end(experiment_id, status, reason, race))
 
 
 def experiments_where(condition: ColumnElement[bool]) -> Select[Any]:
@@ -187,6 +191,7 @@ def experiment_of(row: Row[Any]) -> Experiment:
         study_id=row.study_id,
         proposal_id=row.proposal_id,
         outcome=outcome,
+        repeat_of=row.repeat_of,
         started=row.started,
         ended=row.ended,
     )

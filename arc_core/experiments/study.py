@@ -35,13 +35,15 @@ class Cycle(Record):
 
 
 class Experiment(Record):
-    """An approved spec of a study, its place in line and its state."""
+    """An approved spec of a study, its place in line and its state; or one trained again, with another
+    seed."""
 
     id: str
     number: int
     study_id: str
     proposal_id: str
     outcome: Outcome
+    repeat_of: str | None = None
     started: datetime | None = None
     ended: datetime | None = None
 

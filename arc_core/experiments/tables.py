@@ -40,7 +40,7 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """That of the newest step in `migrations`."""
 
 metadata = MetaData()
@@ -174,9 +174,11 @@ experiments = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("started", Utc()),
     Column("ended", Utc()),
+    Column("repeat_of", String(40)),
     UniqueConstraint("study_id", "spec_id"),
     UniqueConstraint("study_id", "number"),
     Index("experiments_by_status", "study_id", "status"),
+    Index("experiments_by_repeat", "repeat_of"),
 )
 
 leases = Table(

@@ -1,12 +1,12 @@
 """How much better one spec is than another: patients and training seeds both vary, and both count.
 
-A training that is repeated with another seed gives another model, so a lead may be the seed's luck. Each side is
-trained with several seeds; the gain is the difference of their means, on the same held-out cases. Its variance
-has two parts: which patients there are, by resampling them for all seeds together, and which seeds were drawn,
-by the noise floor. They are added as for two crossed random factors, which counts what depends on both twice,
-so that the sum is too large rather than too small (Owen & Eckles 2012, "Bootstrapping data arrays of arbitrary
-order", Annals of Applied Statistics 6(3)). The sum is held against Student's t with the degrees of freedom of
-Satterthwaite (1946, Biometrics Bulletin 2(6)).
+A training that is repeated with another seed gives another model, so a lead may be the seed's luck. Each
+side is trained with several seeds; the gain is the difference of their means, on the same held-out cases.
+Its variance has two parts: which patients there are, by resampling them for all seeds together, and which
+seeds were drawn, by the noise floor. They are added as for two crossed random factors, which counts what
+depends on both twice, so that the sum is too large rather than too small (Owen & Eckles 2012, "Bootstrapping
+data arrays of arbitrary order", Annals of Applied Statistics 6(3)). The sum is held against Student's t with
+the degrees of freedom of Satterthwaite (1946, Biometrics Bulletin 2(6)).
 """
 
 import math
@@ -53,7 +53,8 @@ def contrast(
 ) -> Contrast:
     """From the gain's error by patients, and by seeds. `challenger`, `champion`: the metric of each training.
 
-    Where the two sides vary more from seed to seed than the study's floor tells, they are taken at their word.
+    Where the two sides vary more from seed to seed than the study's floor tells, they are taken at their
+    word.
     """
     own = floor_of([challenger, champion])
     seeds = own if own is not None and own.sd > floor.sd else floor
@@ -76,9 +77,9 @@ def chance_to_pass(
 ) -> float:
     """How likely a challenger that was trained once passes once it is trained with `seeds` seeds.
 
-    As if nothing but its first training were known of it (predictive power: Spiegelhalter, Freedman & Blackburn
-    1986, Controlled Clinical Trials 7(1)): its mean will then differ from the first by √((seeds − 1) / seeds)
-    floors.
+    As if nothing but its first training were known of it (predictive power: Spiegelhalter, Freedman &
+    Blackburn 1986, Controlled Clinical Trials 7(1)): its mean will then differ from the first by √((seeds −
+    1) / seeds) floors.
     """
     then = floor.model_copy(update={"degrees": floor.degrees + seeds - 1})
     flat = [0.0] * seeds

@@ -1,64 +1,160 @@
-"""The gate in session: every finished experiment without a verdict gets one, in order of approval."""
+"""The gate in session: every finished experiment without a verdict gets one, in order of approval.
+
+Where a comparison needs trainings with further seeds, they are opened, and the verdict waits for them; so do
+those behind it, as their turn decides what error they may risk.
+"""
 
 import logging
 from collections.abc import Callable
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
 from arc_core.errors import ArcError
 from arc_core.experiments.board import Proposal
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.result import ACCEPTED, CASES, Case, Verdict
+from arc_core.experiments.result import ACCEPTED, CASES, Case, Race, Verdict
 from arc_core.experiments.runs import Runs
-from arc_core.experiments.study import Study
-from arc_core.gate.verdict import GateConfig, judge
+from arc_core.experiments.study import Cycle, Experiment, Study
+from arc_core.gate.contrast import floor_of
+from arc_core.gate.spending import allowance
+from arc_core.gate.verdict import GateConfig, Sensitivity, Side, first_verdict, judge
 
 log = logging.getLogger(__name__)
 CURE = "restore it from a backup"
+Tell = Callable[[str], object]
+
+
+class Sitting(NamedTuple):
+    """The verdicts given, and the repeats that others wait for."""
+
+    verdicts: tuple[Verdict, ...]
+    wanted: tuple[str, ...]
 
 
 def judge_finished(
     memory: Memory,
     study: Study,
+    cycle: Cycle,
     runs: Runs,
     config: GateConfig,
     *,
-    tell: Callable[[str], object] = log.warning,
-) -> tuple[Verdict, ...]:
-    """Compare each new result with the champion of that moment; the verdicts given now.
+    sensitivity: Sensitivity | None = None,
+    tell: Tell = log.warning,
+) -> Sitting:
+    """Compare each new result with the champion of that moment. Repeats are opened as the cycle's.
 
     Where the measured cases of either are not the recorded ones there is no verdict: `tell` is told why, and
     the experiment waits for one until they are.
     """
-    champion, comparisons = memory.champion(study.id), memory.comparisons(study.id)
-    waiting = memory.unjudged(study.id)
-    proposals = memory.said_of([experiment.id for experiment in waiting], Proposal)
-    verdicts: list[Verdict] = []
-    for experiment in waiting:
-        try:
-            cases = read_cases(memory, runs, experiment.id)
-            champions = read_cases(memory, runs, champion.id) if champion else None
-        except ArcError as error:
-            tell(f"{experiment.id} is not judged: {error}")
-            continue
-        comparisons += champion is not None
-        result = experiment.outcome.result
+    return _Panel(memory, study, cycle, runs, config, sensitivity, tell).sit()
+
+
+class _Panel(NamedTuple):
+    memory: Memory
+    study: Study
+    cycle: Cycle
+    runs: Runs
+    config: GateConfig
+    sensitivity: Sensitivity | None
+    tell: Tell
+
+    def sit(self) -> Sitting:
+        champion = self.memory.champion(self.study.id)
+        verdicts, waiting = list[Verdict](), 0
+        for experiment in self.memory.unjudged(self.study.id):
+            try:
+                found = self._on(experiment, champion, waiting)
+            except ArcError as error:
+                self.tell(f"{experiment.id} is not judged: {error}")
+                continue
+            # Behind one that waits, nobody gets a verdict; but their repeats may train beside its own.
+            if found is None or waiting:
+                waiting += 1
+                continue
+            self.memory.keep_verdict(self.study.id, found)
+            verdicts.append(found)
+            if found.outcome in ACCEPTED:
+                champion = experiment
+        return Sitting(tuple(verdicts), self.memory.repeats.pending(self.study.id) if waiting else ())
+
+    def _on(self, experiment: Experiment, champion: Experiment | None, waiting: int) -> Verdict | None:
+        """The verdict; None: it waits for repeats. `waiting`: how many stand before it."""
+        if champion is None:
+            result = experiment.outcome.result
+            own = result.metrics.get(self.study.metric) if result else None
+            proposal = self.memory.said_of([experiment.id], Proposal)[experiment.id]
+            self._cases(experiment.id)  # what can't be compared with is no champion
+            return first_verdict(experiment.id, self.study.metric, own, is_baseline=not proposal.changes)
+        before = (*self.memory.comparisons(self.study.id), *([False] * waiting))
+        allowed, comparison = allowance(self.config.alpha, before), len(before) + 1
+        if experiment.outcome.status == "pruned":
+            return _stopped(experiment.id, self.memory.races.of(experiment.id), allowed, comparison)
+        repeats = self.memory.repeats.of([champion.id, experiment.id])
+        if len(repeats[champion.id]) + 1 < self.config.seeds:
+            self.memory.repeats.open(champion, self.cycle, self.config.seeds)
+            return None
+        if self._going(repeats[champion.id]) or self._going(repeats[experiment.id]):
+            return None
+        floor = floor_of(tuple(self.memory.repeats.values(self.study.id, self.study.metric).values()))
+        about = {"comparisons": comparison, "allowance": allowed, "champion_id": champion.id}
+        told = {"experiment_id": experiment.id, "metric": self.study.metric} | about
+        if floor is None:
+            reason = f"The noise floor is not known: no repeat of {champion.id} has finished."
+            return Verdict.model_validate({"outcome": "inconclusive", "reason": reason} | told)
+        for repeat in repeats[experiment.id]:
+            if repeat.outcome.status == "failed":  # a lead that another seed loses altogether is none
+                reason = f"Trained with another seed, {repeat.id}, it failed: {repeat.outcome.reason}"
+                return Verdict.model_validate({"outcome": "reject", "reason": reason} | told)
         verdict = judge(
-            experiment.id,
-            study.metric,
-            cases,
-            champion.id if champion else None,
-            champions,
-            comparisons,
-            config,
-            own=result.metrics.get(study.metric) if result else None,
-            is_baseline=not proposals[experiment.id].changes,
+            self.study.metric,
+            self._side(experiment, repeats[experiment.id]),
+            self._side(champion, repeats[champion.id]),
+            floor,
+            allowance=allowed,
+            comparison=comparison,
+            config=self.config,
+            sensitivity=self.sensitivity,
         )
-        memory.keep_verdict(study.id, verdict)
-        verdicts.append(verdict)
-        if verdict.outcome in ACCEPTED:
-            champion = experiment
-    return tuple(verdicts)
+        if verdict is None:
+            self.memory.repeats.open(experiment, self.cycle, self.config.seeds)
+        return verdict
+
+    def _going(self, repeats: tuple[Experiment, ...]) -> bool:
+        return any(not repeat.outcome.has_ended for repeat in repeats)
+
+    def _side(self, experiment: Experiment, repeats: tuple[Experiment, ...]) -> Side:
+        """Repeats of the champion that failed are left out, which can only help it."""
+        return side_of(self.memory, self.runs, experiment.id, repeats)
+
+    def _cases(self, experiment_id: str) -> tuple[Case, ...]:
+        return read_cases(self.memory, self.runs, experiment_id)
+
+
+def side_of(memory: Memory, runs: Runs, experiment_id: str, repeats: tuple[Experiment, ...]) -> Side:
+    """An experiment with those of its repeats that have finished; ArcError where a file is not the recorded
+    one."""
+    finished = (each.id for each in repeats if each.outcome.status == "finished")
+    ids = (experiment_id, *finished)
+    return Side(ids=ids, trials=tuple(read_cases(memory, runs, each) for each in ids))
+
+
+def _stopped(experiment_id: str, race: Race, allowed: float, comparison: int) -> Verdict:
+    """On one that was stopped early; it counts as a comparison."""
+    return Verdict(
+        experiment_id=experiment_id,
+        outcome="reject",
+        metric=race.metric,
+        champion_id=race.champion_id,
+        effect=race.effect,
+        level=race.level,
+        comparisons=comparison,
+        allowance=allowed,
+        trainings=(experiment_id,),
+        champion_trainings=race.champion_trainings,
+        noise_floor=race.noise_floor,
+        reason=race.reason,
+    )
 
 
 def read_cases(memory: Memory, runs: Runs, experiment_id: str) -> tuple[Case, ...]:

@@ -2,8 +2,9 @@
 
 Online fallback (Tian & Ramdas 2021, "Online control of the familywise error rate", Statistical Methods in
 Medical Research 30(4)): comparison k may err with probability α·γₖ, plus all that comparison k − 1 might if
-that found an improvement. Σ γₖ = 1, so the chance of **any** false promotion in a study, however long it runs,
-is at most α, however its comparisons depend on each other; they share their patients and their champion.
+that found an improvement. Σ γₖ = 1, so the chance of **any** false promotion in a study, however long it
+runs, is at most α, however its comparisons depend on each other; they share their patients and their
+champion.
 """
 
 import math

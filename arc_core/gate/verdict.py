@@ -34,7 +34,8 @@ class GateConfig(Record):
 
 
 class Side(Record):
-    """A spec as it was trained, once for each seed: the ids of the trainings, each with its held-out cases."""
+    """A spec as it was trained, once for each seed: the ids of the trainings, each with its held-out
+    cases."""
 
     ids: tuple[str, ...]
     trials: tuple[tuple[Case, ...], ...]
@@ -87,8 +88,8 @@ def judge(
 ) -> Verdict | None:
     """Compares the two on the same held-out cases; None: its further seeds have to be trained first.
 
-    `allowance`: the error that this comparison may risk, the study's `comparison`-th. A challenger whose metric
-    is undefined is rejected. ValueError if not all were measured on the same cases.
+    `allowance`: the error that this comparison may risk, the study's `comparison`-th. A challenger whose
+    metric is undefined is rejected. ValueError if not all were measured on the same cases.
     """
     told: dict[str, Any] = {
         "experiment_id": challenger.ids[0],
@@ -132,9 +133,7 @@ def judge(
         f"({_trainings(theirs)}): {meaning}; p {found.p_value:.2g}, allowed {allowance:.2g} "
         f"in comparison {comparison}{''.join(f'; {note}' for note in notes)}."
     )
-    return Verdict(
-        outcome=outcome, effect=effect, level=level, p_value=found.p_value, reason=reason, **told
-    )
+    return Verdict(outcome=outcome, effect=effect, level=level, p_value=found.p_value, reason=reason, **told)
 
 
 def first_verdict(experiment_id: str, metric: str, own: Estimate | None, *, is_baseline: bool) -> Verdict:
@@ -160,7 +159,8 @@ def first_verdict(experiment_id: str, metric: str, own: Estimate | None, *, is_b
 def patients_needed(error: float) -> int:
     """Fewest patients for a verdict. With fewer, even a gain in every single patient is within chance.
 
-    By the sign test, n patients out of n improve by chance with probability 2⁻ⁿ; that must not exceed `error`.
+    By the sign test, n patients out of n improve by chance with probability 2⁻ⁿ; that must not exceed
+    `error`.
     """
     return math.ceil(math.log2(1 / error))
 

@@ -36,6 +36,7 @@ Kind = Literal[
     "run.started",
     "run.stopped",
     "run.withdrawn",
+    "run.pruned",
     "run.failed",
     "run.finished",
     "deviation.recorded",
@@ -44,7 +45,8 @@ Kind = Literal[
     "champion.promoted",
     "reproduction.done",
 ]
-"""`review.signed` is a person's answer, `run.stopped` one that can be taken up again."""
+"""`review.signed` is a person's answer, `run.stopped` one that can be taken up again, `run.pruned` one that
+was stopped early, as worse than the champion."""
 
 
 class Actor(Record):

@@ -122,7 +122,7 @@ def _render(
         overlay=inline(picture),
         curves=inline(_curves(memory, summary)),
         best=inline(figures.best_so_far(scores, study.metric) if scores else None),
-        comparisons=memory.comparisons(study.id),
+        comparisons=len(memory.comparisons(study.id)),
         decisions=[(proposals[decision.proposal_id], decision) for decision in decisions],
         approvals=memory.approvals.of_cycle(cycle.id).values(),
         remarks=_remarks(proposals, decisions, memory.kept(cycle.id, Review)),

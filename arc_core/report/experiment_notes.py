@@ -39,7 +39,7 @@ def curve_note(study: Study, experiment: Experiment, curve: Sequence[Point], sta
     label = METRICS[study.metric].label
     return note(
         f"{_name(experiment)}: learning curve",
-        f"\\#{experiment.number}: {plain(state)}" + (f", {label} {plain(str(measured))}" if measured else ""),
+        f"{_name(experiment)}: {plain(state)}" + (f", {label} {plain(str(measured))}" if measured else ""),
         [
             picture("Loss over epochs", svg) if svg else "No epoch has ended yet.",
             f"{label} on held-out patients: **{plain(str(measured))}**" if measured else "",
@@ -50,6 +50,8 @@ def curve_note(study: Study, experiment: Experiment, curve: Sequence[Point], sta
 
 
 def _name(experiment: Experiment) -> str:
+    if experiment.repeat_of is not None:
+        return f"{plain(experiment.id)}, {plain(experiment.repeat_of)} with another seed"
     return f"\\#{experiment.number} {plain(experiment.id)}"
 
 

@@ -58,7 +58,10 @@ def told_of_gpus(memory: Memory, cycle: Cycle) -> dict[str, Any]:
     """What the report's section on the GPUs is made of."""
     watches, samples = memory.samples.watches(cycle.id), memory.samples.of_cycle(cycle.id)
     ids = {job for sample in samples for job in sample.jobs}
-    labels = {each.id: f"#{each.number}" for each in memory.experiments(cycle.study_id, ids)}
+    labels = {
+        each.id: f"#{each.number}" if each.repeat_of is None else "repeat"
+        for each in memory.experiments(cycle.study_id, ids)
+    }
     return {
         "gpu_watches": watches,
         "gpu_loads": loads(samples, watches, labels),

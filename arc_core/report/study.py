@@ -101,7 +101,7 @@ def _head(memory: Memory, study: Study, rows: Sequence[Row], champion: Experimen
         "champion": champions[-1] if champions else None,
         "champion_spec": spec_in_words(champion.outcome.spec) if champion else "",
         "measured": len(scores),
-        "comparisons": memory.comparisons(study.id),
+        "comparisons": len(memory.comparisons(study.id)),
         "best": curves.best_so_far(scores, study.metric),
         "rows": rows,
         "numbers": {row.experiment_id: row.number for row in rows},

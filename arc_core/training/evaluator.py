@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def evaluate(plan: TrainingPlan, *, with_outlines: bool = True) -> tuple[Result,
     finite, or of another size than its image.
     """
     folds = [read_fold(plan, fold) for fold in range(plan.split.folds)]
-    predicted = _predictions(plan)
+    predicted = _predictions(plan, range(plan.split.folds))
     read = _segmented if plan.spec.task == "segmentation" else _classified
     cases = [read(plan, case, predicted[case.image_id]) for case in plan.dataset.cases]
     model: VcdrModel | None = None
@@ -49,6 +49,20 @@ def evaluate(plan: TrainingPlan, *, with_outlines: bool = True) -> tuple[Result,
     return _result(plan, folds, cases, model), tuple(cases)
 
 
+def evaluate_folds(plan: TrainingPlan, folds: Collection[int]) -> tuple[Case, ...]:
+    """The cases of finished folds, measured without outlines, while others still train. Writes nothing.
+
+    ExperimentFailed as above.
+    """
+    for fold in folds:
+        read_fold(plan, fold)
+    predicted = _predictions(plan, folds)
+    held_out = [case for case in plan.dataset.cases if plan.split.assignment[case.image_id] in folds]
+    if plan.spec.task == "classification":
+        return tuple(_classified(plan, case, predicted[case.image_id]) for case in held_out)
+    return tuple(_segmented(plan, case, predicted[case.image_id], with_outlines=False) for case in held_out)
+
+
 def _dumped(case: Case) -> dict[str, Any]:
     """Without a key for outlines that there are none of: older files have none, and keep their SHA-256."""
     return case.model_dump(mode="json", exclude=None if case.outlines else {"outlines"})
@@ -60,10 +74,10 @@ def dice(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
     return 2 * np.count_nonzero(predicted & reference) / total if total else 1.0
 
 
-def _predictions(plan: TrainingPlan) -> dict[str, tuple[int, dict[str, str]]]:
-    """image_id → (fold, row), each case exactly once and in its own fold."""
+def _predictions(plan: TrainingPlan, folds: Collection[int]) -> dict[str, tuple[int, dict[str, str]]]:
+    """image_id → (fold, row), each case of these folds exactly once and in its own fold."""
     found: dict[str, tuple[int, dict[str, str]]] = {}
-    for fold in range(plan.split.folds):
+    for fold in folds:
         path = plan.fold_dir(fold) / PREDICTIONS
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -74,13 +88,20 @@ def _predictions(plan: TrainingPlan) -> dict[str, tuple[int, dict[str, str]]]:
             if plan.split.assignment.get(image_id) != fold:
                 raise ExperimentFailed(f"{path}: {image_id!r} is not held out in fold {fold}")
             found[image_id] = (fold, row)
-    missing = [case.image_id for case in plan.dataset.cases if case.image_id not in found]
+    wanted = (case.image_id for case in plan.dataset.cases if plan.split.assignment[case.image_id] in folds)
+    missing = [image_id for image_id in wanted if image_id not in found]
     if missing:
         raise ExperimentFailed(f"{len(missing)} cases have no prediction, the first is {missing[0]}")
     return found
 
 
-def _segmented(plan: TrainingPlan, case: ImageCase, prediction: tuple[int, dict[str, str]]) -> Case:
+def _segmented(
+    plan: TrainingPlan,
+    case: ImageCase,
+    prediction: tuple[int, dict[str, str]],
+    *,
+    with_outlines: bool = True,
+) -> Case:
     fold, _ = prediction
     path = plan.fold_dir(fold) / MASKS / f"{case.image_id}.png"
     reference_path = plan.dataset.mask_path(case)
@@ -90,10 +111,12 @@ def _segmented(plan: TrainingPlan, case: ImageCase, prediction: tuple[int, dict[
         raise ExperimentFailed(
             f"{path} is {mask.shape[1]} × {mask.shape[0]} px, its image {case.width_px} × {case.height_px} px"
         )
-    return segmented(case, fold, mask, reference)
+    return segmented(case, fold, mask, reference, with_outlines=with_outlines)
 
 
-def segmented(case: ImageCase, fold: int, mask: Pixels, reference: Pixels) -> Case:
+def segmented(
+    case: ImageCase, fold: int, mask: Pixels, reference: Pixels, *, with_outlines: bool = True
+) -> Case:
     """What is measured of a predicted mask beside the reference, both uint8 (H, W) in the image's frame."""
     return Case(
         image_id=case.image_id,
@@ -104,7 +127,7 @@ def segmented(case: ImageCase, fold: int, mask: Pixels, reference: Pixels) -> Ca
         cup_dice=dice(mask == 2, reference == 2),
         vcdr=vertical_cdr(mask),
         vcdr_reference=vertical_cdr(reference),
-        outlines=outlines_of(mask, reference),
+        outlines=outlines_of(mask, reference) if with_outlines else None,
     )
 
 

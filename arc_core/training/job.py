@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from arc_core.clock import unix_s
@@ -13,6 +14,7 @@ from arc_core.experiments.memory import Memory
 from arc_core.experiments.runs import Runs
 from arc_core.experiments.spec import ExperimentSpec
 from arc_core.experiments.study import Experiment, Study
+from arc_core.gate.verdict import GateConfig
 from arc_core.gpu.allocation import Policy
 from arc_core.settings import Settings
 from arc_core.training.child import Start, start_cold
@@ -23,6 +25,7 @@ from arc_core.training.pace import Pace, Past, measured_pace
 from arc_core.training.placement import request_of
 from arc_core.training.plan import TrainingPlan, compile_plan
 from arc_core.training.process import Event, WorkerKilled, run_worker
+from arc_core.training.race import NO_RACE, Outrun, Race
 from arc_core.training.turn import Turn, turn_of
 from arc_core.training.vcdr import load_regression
 
@@ -41,13 +44,15 @@ def run_experiment(
     deadline: float | None = None,
     stop: threading.Event | None = None,
     start: Start = start_cold,
+    gate: GateConfig | None = None,
 ) -> Experiment:
     """Train and measure the experiment unless it has ended already; its outcome is in the store.
 
     `deadline` is Unix time: an experiment that is not expected to end by then is not started, one
     that does not end by then is stopped, and both are left for a later cycle. A training that fails,
     by its own fault or the machine's, is an outcome; what is raised is a fault of ARC, or StoreError where
-    the disk or the shared storage takes no more files: the next training would fail as well.
+    the disk or the shared storage takes no more files: the next training would fail as well. With `gate` it
+    is stopped early where its first folds are clearly worse than the champion's.
     """
     experiment = memory.experiment(experiment_id)
     if experiment.outcome.has_ended:
@@ -72,7 +77,9 @@ def run_experiment(
             if turn is not None and not has_ended():  # it may have been withdrawn while it stood in line
                 handover = Handover(Runs.of(settings), experiment_id)
                 with handed_over(handover, settings.storage_checkpoint_s, has_ended):
-                    _train(memory, experiment, turn, handover, settings, launch, on_event, deadline, start)
+                    race = Race(memory, experiment, handover.runs, gate or NO_RACE)
+                    heard = partial(_heard, (turn.on_event, handover.on_event, on_event, race.on_event))
+                    _train(memory, experiment, turn, handover, settings, launch, heard, deadline, start)
     except SpecError as error:
         memory.keep_failure(experiment_id, str(error))
     except (NoRoom, LeaseDenied) as reason:
@@ -93,12 +100,6 @@ def _train(
 ) -> None:
     """Train it under the lease and record what came of it, unless the lease was lost meanwhile."""
     study, spec, lease = memory.study(experiment.study_id), experiment.outcome.spec, turn.lease
-
-    def heard(event: Event) -> None:
-        turn.on_event(event)
-        handover.on_event(event)
-        on_event(event)
-
     try:
         if deadline is not None:
             past = past_results(memory, study)
@@ -107,11 +108,13 @@ def _train(
             plan = plan_of(spec, study, experiment.id, settings, launch, lease.gpu_ids)
             handover.take_up()
             threading.Thread(target=load_regression, daemon=True).start()
-            plan = _run(plan, on_event=heard, deadline=deadline, stop=turn.stop, start=start)
+            plan = _run(plan, on_event=on_event, deadline=deadline, stop=turn.stop, start=start)
             result, _ = evaluate(plan)
             handover.runs.keep(experiment.id, result.files)  # before it is recorded as finished
         except (ExperimentFailed, SpecError) as error:
             memory.keep_failure(experiment.id, str(error), lease.id)
+        except Outrun as lost:
+            memory.races.keep(experiment.id, lost.race, lease.id)
         else:
             memory.keep_result(experiment.id, result, lease.id)
     except (OutOfTime, LeaseLost) as reason:
@@ -119,6 +122,11 @@ def _train(
     except BaseException as error:
         memory.keep_stop(experiment.id, f"interrupted by {type(error).__name__}: {error}", lease.id)
         raise
+
+
+def _heard(listeners: Iterable[Callable[[Event], None]], event: Event) -> None:
+    for listener in listeners:
+        listener(event)
 
 
 def _run(plan: TrainingPlan, **how: Any) -> TrainingPlan:
