@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from arc_core.gate.bootstrap import Deviation
 from arc_core.gate.contrast import chance_to_pass, contrast, floor_of
 from arc_core.gate.spending import allowance
-from arc_core.gate.verdict import GateConfig, decide
+from arc_core.gate.verdict import Finding, GateConfig, decide
 
 STUDIES, CHALLENGERS = 1000, 50
 Scores = NDArray[np.float64]
@@ -101,14 +101,13 @@ def uncorrected(world: World, seed: int) -> bool:
 
 def _finding(
     trials: Scores, champion: Scores, rows: list[list[float]], allowed: float, config: GateConfig
-) -> str:
+) -> Finding:
     floor, found = floor_of(rows), _deviation(trials, champion)
     assert floor is not None
     mine, theirs = _means(trials), _means(champion)
     chance = chance_to_pass(found, theirs, floor, config.seeds, allowed) if len(mine) < config.seeds else 0.0
     finding, _ = decide(contrast(found, mine, theirs, floor), len(mine), chance, allowed, config)
-    further = math.fsum(mine[1:]) / max(1, len(mine) - 1) - math.fsum(theirs) / len(theirs)
-    return "inconclusive" if finding == "promote" and further <= 0 else finding
+    return finding
 
 
 def _of_spec(world: World, rng: np.random.Generator) -> Scores:

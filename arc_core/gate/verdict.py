@@ -120,8 +120,6 @@ def judge(
     if outcome == "promote":
         further = METRICS[metric].gain(_mean(mine[1:]), over=_mean(theirs))
         notes.append(f"its further seeds alone gain {further:+.3f}")
-        if further <= 0:
-            outcome, meaning = "inconclusive", "its first seed leads, its further ones don't"
     broken, held = _limits(challenger, champion, config, sensitivity)
     if broken:
         outcome, meaning = "reject", f"it breaks a limit: {broken}"

@@ -29,8 +29,8 @@ class Outrun(Exception):
 class Race:
     """One experiment's. The looks come in the order of the folds, after each but the last.
 
-    Finished folds of an interrupted training are told again when it is taken up, and looked at again: what was
-    decided before a crash, and not yet recorded, is decided anew from the same files.
+    Finished folds of an interrupted training are told again when it is taken up, and looked at again: what
+    was decided before a crash, and not yet recorded, is decided anew from the same files.
     """
 
     def __init__(self, memory: Memory, experiment: Experiment, runs: Runs, config: GateConfig) -> None:
@@ -63,9 +63,7 @@ class Race:
         theirs = side_of(self._memory, self._runs, champion.id, repeats)
         if len(theirs.ids) < 2:  # no noise floor
             return None
-        path: Path = self._runs.path(
-            self._experiment.id, PLAN
-        )  # as it is carried out, should memory be short
+        path = self._runs.path(self._experiment.id, PLAN)  # as it is carried out, where memory is short
         plan = TrainingPlan.model_validate_json(path.read_bytes())
         mine = Side(ids=(self._experiment.id,), trials=(evaluate_folds(plan, self._folds),))
         return outrun(study.metric, mine, theirs, len(self._folds), folds, self._config)

@@ -8,11 +8,12 @@ import pytest
 from pydantic import TypeAdapter
 
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.result import CASES, Case, Verdict
+from arc_core.experiments.metric import Estimate
+from arc_core.experiments.result import CASES, Case, NoiseFloor, Race
 from arc_core.experiments.runs import Runs
-from arc_core.experiments.study import experiment_id
+from arc_core.experiments.study import Cycle, experiment_id
 from arc_core.gate.bootstrap import interval
-from arc_core.gate.panel import judge_finished
+from arc_core.gate.panel import Sitting, judge_finished
 from arc_core.gate.verdict import GateConfig
 from arc_core.provenance.canonical import sha256_of_file
 from tests.arc_core.gate.test_bootstrap import cohort
@@ -23,19 +24,22 @@ CONFIG = GateConfig(resamples=500)
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Memory]:
-    """A store with two approved experiments: the configured baseline, then a change of the seed."""
+    """A store with three approved experiments: the configured baseline, then two changes of the seed."""
     with closing(Memory(f"sqlite:///{tmp_path / 'arc.db'}")) as memory:
         memory.register_study(STUDY)
         cycle = memory.begin_cycle(STUDY.id)
-        made = [proposal(0).model_copy(update={"changes": {}}), proposal(1)]
+        made = [proposal(0).model_copy(update={"changes": {}}), proposal(1), proposal(2)]
         memory.keep(cycle.id, made)
         memory.keep_decisions(cycle, [decision(p.id) for p in made], {p.id: p for p in made})
         yield memory
 
 
-def finish(memory: Memory, runs: Path, seed: int, cases: list[Case]) -> None:
-    """Leave what a training of the proposal would."""
-    experiment = experiment_id(STUDY.id, proposal(seed).spec.id)
+def name(seed: int) -> str:
+    return experiment_id(STUDY.id, proposal(seed).spec.id)
+
+
+def finish(memory: Memory, runs: Path, experiment: str, cases: list[Case]) -> None:
+    """Leave what a training of the experiment would."""
     path = runs / experiment / CASES
     path.parent.mkdir(parents=True)
     path.write_bytes(TypeAdapter(list[Case]).dump_json(cases))
@@ -44,22 +48,129 @@ def finish(memory: Memory, runs: Path, seed: int, cases: list[Case]) -> None:
     memory.keep_result(experiment, RESULT.model_copy(update={"metrics": metrics, "files": files}))
 
 
-def judged(memory: Memory, runs: Path) -> tuple[Verdict, ...]:
-    return judge_finished(memory, STUDY, Runs(runs), CONFIG)
+def sit(memory: Memory, runs: Path) -> Sitting:
+    return judge_finished(memory, STUDY, cycle_of(memory), Runs(runs), CONFIG)
 
 
-def test_the_configured_baseline_is_called_so(memory: Memory, tmp_path: Path) -> None:
-    finish(memory, tmp_path, 0, cohort())
-    finish(memory, tmp_path, 1, cohort(shift=0.03))
-    first, second = judged(memory, tmp_path)
+def cycle_of(memory: Memory) -> Cycle:
+    return memory.begin_cycle(STUDY.id)
+
+
+def finish_repeats(memory: Memory, runs: Path, wanted: tuple[str, ...], cases: list[Case]) -> None:
+    """Each a little apart: that is the noise floor."""
+    for index, each in enumerate(wanted):
+        finish(memory, runs, each, moved(cases, 0.001 * (index + 1)))
+
+
+def moved(cases: list[Case], by: float) -> list[Case]:
+    return [
+        case.model_copy(update={"disc_dice": case.disc_dice + by, "cup_dice": case.cup_dice + by})
+        for case in cases
+    ]
+
+
+def test_the_noise_floor_is_measured_before_anything_is_compared(memory: Memory, tmp_path: Path) -> None:
+    finish(memory, tmp_path, name(0), cohort())
+    finish(memory, tmp_path, name(1), moved(cohort(), -0.2))
+    (first,), wanted = sit(memory, tmp_path)
     assert first.reason.startswith("The configured baseline")
-    assert (second.outcome, second.champion_id) == ("promote", first.experiment_id)
-    assert judged(memory, tmp_path) == ()
+    repeats = memory.repeats.of([name(0)])[name(0)]
+    assert wanted == tuple(each.id for each in repeats)
+    assert len(wanted) == CONFIG.seeds - 1
+    assert {each.outcome.spec.changed({"seed": 0}).id for each in repeats} == {proposal(0).spec.id}
+    assert len({each.outcome.spec.seed for each in repeats}) == 2
+    assert sit(memory, tmp_path) == ((), wanted), "it waits, and opens nothing twice"
+    finish_repeats(memory, tmp_path, wanted, cohort())
+    (second,), wanted = sit(memory, tmp_path)
+    assert (second.outcome, second.champion_id, second.comparisons) == ("reject", name(0), 1)
+    assert (second.noise_floor.degrees, second.noise_floor.specs) == (2, 1)
+    assert second.noise_floor.sd == pytest.approx(0.001)
+    assert second.champion_trainings == (name(0), *(each.id for each in repeats))
+    assert wanted == ()
+    assert sit(memory, tmp_path) == ((), ())
+
+
+def test_a_lead_is_confirmed_on_further_seeds_before_it_counts(memory: Memory, tmp_path: Path) -> None:
+    finish(memory, tmp_path, name(0), cohort())
+    finish(memory, tmp_path, name(1), moved(cohort(), 0.05))
+    finish_repeats(memory, tmp_path, sit(memory, tmp_path).wanted, cohort())
+    verdicts, wanted = sit(memory, tmp_path)
+    assert verdicts == ()
+    assert wanted == tuple(each.id for each in memory.repeats.of([name(1)])[name(1)])
+    finish_repeats(memory, tmp_path, wanted, moved(cohort(), 0.05))
+    (verdict,), _ = sit(memory, tmp_path)
+    assert (verdict.outcome, verdict.experiment_id) == ("promote", name(1))
+    assert verdict.trainings == (name(1), *wanted)
+    assert memory.champion(STUDY.id).id == name(1)
+    assert memory.comparisons(STUDY.id) == (True,)
+
+
+def test_who_waits_holds_up_those_behind_and_their_seeds_train_beside(memory: Memory, tmp_path: Path) -> None:
+    for seed in (0, 1, 2):
+        finish(memory, tmp_path, name(seed), moved(cohort(), 0.05 * seed))
+    finish_repeats(memory, tmp_path, sit(memory, tmp_path).wanted, cohort())
+    verdicts, wanted = sit(memory, tmp_path)
+    assert verdicts == ()
+    assert len(wanted) == 2 * (CONFIG.seeds - 1)
+    for seed in (1, 2):
+        repeats = tuple(each.id for each in memory.repeats.of([name(seed)])[name(seed)])
+        finish_repeats(memory, tmp_path, repeats, moved(cohort(), 0.05 * seed))
+    (first, second), _ = sit(memory, tmp_path)
+    assert (first.outcome, first.comparisons, second.comparisons) == ("promote", 1, 2)
+    assert second.champion_id == name(1), "compared with the champion of that moment"
+    assert second.allowance > first.allowance, "a promotion hands its allowance on"
+
+
+def test_a_challenger_that_fails_with_another_seed_is_rejected(memory: Memory, tmp_path: Path) -> None:
+    finish(memory, tmp_path, name(0), cohort())
+    finish(memory, tmp_path, name(1), moved(cohort(), 0.05))
+    finish_repeats(memory, tmp_path, sit(memory, tmp_path).wanted, cohort())
+    wanted = sit(memory, tmp_path).wanted
+    memory.keep_failure(wanted[0], "loss is NaN in fold 1")
+    finish(memory, tmp_path, wanted[1], moved(cohort(), 0.05))
+    (verdict,), _ = sit(memory, tmp_path)
+    assert (verdict.outcome, verdict.comparisons) == ("reject", 1)
+    assert "loss is NaN in fold 1" in verdict.reason
+
+
+def test_without_a_noise_floor_nothing_is_promoted(memory: Memory, tmp_path: Path) -> None:
+    finish(memory, tmp_path, name(0), cohort())
+    finish(memory, tmp_path, name(1), moved(cohort(), 0.05))
+    for each in sit(memory, tmp_path).wanted:
+        memory.keep_failure(each, "out of memory")
+    (verdict,), _ = sit(memory, tmp_path)
+    assert verdict.outcome == "inconclusive"
+    assert "noise floor is not known" in verdict.reason
+
+
+def test_one_that_was_stopped_early_counts_as_a_comparison(memory: Memory, tmp_path: Path) -> None:
+    finish(memory, tmp_path, name(0), cohort())
+    effect = Estimate(value=-0.1, low=-0.15, high=-0.05, patients=10)
+    race = Race(
+        champion_id=name(0),
+        champion_trainings=(name(0),),
+        metric="mean_dice",
+        folds=1,
+        of_folds=3,
+        effect=effect,
+        level=0.98,
+        p_loss=0.001,
+        noise_floor=NoiseFloor(sd=0.01, degrees=2, specs=1),
+        reason="Stopped after fold 1 of 3: worse.",
+    )
+    memory.races.keep(name(1), race)
+    finish(memory, tmp_path, name(2), moved(cohort(), -0.2))
+    finish_repeats(memory, tmp_path, sit(memory, tmp_path).wanted, cohort())
+    (after,) = (each for each in sit(memory, tmp_path).verdicts if each.experiment_id == name(2))
+    stopped = memory.verdicts(STUDY.id, [name(1)])[0]
+    assert (stopped.outcome, stopped.effect, stopped.comparisons) == ("reject", effect, 1)
+    assert stopped.reason == race.reason
+    assert after.comparisons == 2
 
 
 def test_another_first_result_is_not_called_the_configured_baseline(memory: Memory, tmp_path: Path) -> None:
-    memory.keep_failure(experiment_id(STUDY.id, proposal(0).spec.id), "out of memory")
-    finish(memory, tmp_path, 1, cohort())
-    (only,) = judged(memory, tmp_path)
+    memory.keep_failure(name(0), "out of memory")
+    finish(memory, tmp_path, name(1), cohort())
+    (only,) = sit(memory, tmp_path).verdicts
     assert only.outcome == "baseline"
     assert only.reason.startswith("The first result of this study")

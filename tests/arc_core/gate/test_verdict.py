@@ -1,44 +1,43 @@
+"""The gate's answer on one challenger."""
+
 import re
 
+import numpy as np
 import pytest
 
-from arc_core.experiments.result import Case, Verdict
+from arc_core.evaluation.threshold import sensitivity_apart
+from arc_core.experiments.metric import Estimate
+from arc_core.experiments.result import Case, NoiseFloor, Verdict
 from arc_core.gate.bootstrap import interval
-from arc_core.gate.verdict import GateConfig, judge, patients_needed
+from arc_core.gate.verdict import GateConfig, Side, first_verdict, judge, patients_needed
 from tests.arc_core.gate.test_bootstrap import cohort
 
 CONFIG = GateConfig(resamples=500)
+FLOOR = NoiseFloor(sd=0.002, degrees=8, specs=4)
+ALLOWED = 0.0127
 
 
-def shifted(cases: list[Case], by: float) -> list[Case]:
-    return [case.model_copy(update={"disc_dice": case.disc_dice + by}) for case in cases]
+def shifted(cases: list[Case], by: float, **fields: object) -> list[Case]:
+    return [case.model_copy(update={"disc_dice": case.disc_dice + by} | fields) for case in cases]
 
 
-def judged(
-    metric: str,
-    challenger: list[Case],
-    champion: list[Case] | None = None,
-    *,
-    comparisons: int = 0,
-    config: GateConfig = CONFIG,
-    is_baseline: bool = False,
-) -> Verdict:
-    """The verdict on `e2` against the champion `e1`, or on a first result."""
-    return judge(
-        "e2",
-        metric,
-        challenger,
-        "e1" if champion else None,
-        champion,
-        comparisons,
-        config,
-        own=interval(challenger, metric),
-        is_baseline=is_baseline,
-    )
+def side(name: str, *trials: list[Case]) -> Side:
+    ids = (name, *(f"{name}-repeat-{index}" for index in range(1, len(trials))))
+    return Side(ids=ids, trials=tuple(map(tuple, trials)))
+
+
+def judged(metric: str, challenger: Side, champion: Side | None = None, **about: object) -> Verdict | None:
+    """On `e2` against the champion `e1`: three trainings of the same cases."""
+    told = {"allowance": ALLOWED, "comparison": 4, "config": CONFIG} | about
+    return judge(metric, challenger, champion or side("e1", *[cohort()] * 3), FLOOR, **told)
+
+
+def trained(by: float, seeds: int = 3) -> Side:
+    return side("e2", *[shifted(cohort(), by)] * seeds)
 
 
 def test_the_first_result_is_the_baseline():
-    verdict = judged("disc_dice", cohort(), is_baseline=True)
+    verdict = first_verdict("e2", "disc_dice", interval(cohort(), "disc_dice"), is_baseline=True)
     assert (verdict.outcome, verdict.champion_id, verdict.effect, verdict.comparisons) == (
         "baseline",
         None,
@@ -49,81 +48,151 @@ def test_the_first_result_is_the_baseline():
 
 
 def test_a_first_result_that_is_not_the_configured_baseline_says_so():
-    verdict = judged("disc_dice", cohort(), is_baseline=False)
+    verdict = first_verdict("e2", "disc_dice", interval(cohort(), "disc_dice"), is_baseline=False)
     assert verdict.outcome == "baseline"
     assert verdict.reason.startswith("The first result of this study: disc Dice 0.8")
     assert "nothing to compare with yet" in verdict.reason
     assert "not the configured baseline" in verdict.reason
 
 
+def test_an_undefined_metric_is_rejected_never_promoted():
+    unlabelled = [case.model_copy(update={"label": None}) for case in cohort()]
+    assert first_verdict("e2", "auc", interval(unlabelled, "auc"), is_baseline=True).outcome == "reject"
+    none = [case.model_copy(update={"probability": None}) for case in cohort()]
+    assert judged("auc", side("e2", none)).outcome == "reject"
+
+
 @pytest.mark.parametrize(
     ("by", "outcome", "words"),
     [
-        (
-            0.02,
-            "promote",
-            "paired gain +0.020 [+0.020, +0.020] (95 % interval) over e1: the whole interval lies above 0.",
-        ),
-        (-0.02, "reject", "lies below 0."),
-        (0.0, "inconclusive", "(95 % interval) over e1: the interval includes 0."),
+        (0.02, "promote", "the whole interval lies above 0"),
+        (-0.02, "reject", "the whole interval lies below 0"),
+        (0.001, "inconclusive", "the interval includes 0"),
     ],
 )
 def test_a_gain_beyond_chance_decides(by, outcome, words):
-    champion = cohort()
-    verdict = judged("disc_dice", shifted(champion, by), champion, comparisons=3)
-    assert verdict.outcome == outcome
+    verdict = judged("disc_dice", trained(by))
+    assert (verdict.outcome, verdict.champion_id, verdict.comparisons) == (outcome, "e1", 4)
     assert words in verdict.reason
-    assert (verdict.experiment_id, verdict.champion_id, verdict.comparisons) == ("e2", "e1", 3)
+    assert f"allowed {ALLOWED:.2g} in comparison 4" in verdict.reason
+    assert "over 3 trainings, paired gain" in verdict.reason
     assert verdict.effect.value == pytest.approx(by)
+    assert (verdict.effect.low > 0, verdict.effect.high < 0) == (outcome == "promote", outcome == "reject")
+    assert verdict.level == pytest.approx(1 - ALLOWED - CONFIG.loss)
+    assert verdict.trainings == ("e2", "e2-repeat-1", "e2-repeat-2")
+    assert verdict.champion_trainings == ("e1", "e1-repeat-1", "e1-repeat-2")
+    assert verdict.noise_floor == FLOOR
+
+
+def test_the_more_comparisons_the_more_is_asked_of_the_same_gain():
+    assert judged("disc_dice", trained(0.006)).outcome == "promote"
+    late = judged("disc_dice", trained(0.006), allowance=8e-5, comparison=50)
+    assert late.outcome == "inconclusive"
+    assert late.effect.low < 0
+
+
+def test_no_seed_alone_promotes_and_a_promising_one_asks_for_more():
+    assert judged("disc_dice", trained(0.5, seeds=1)) is None
+    assert judged("disc_dice", trained(0.5, seeds=2)) is None
+
+
+def test_a_first_seed_without_a_chance_gets_its_verdict_at_once():
+    verdict = judged("disc_dice", trained(0.001, seeds=1))
+    assert verdict.outcome == "inconclusive"
+    assert "over 1 training," in verdict.reason
+    assert "further seeds would hardly change that" in verdict.reason
+    assert judged("disc_dice", trained(-0.02, seeds=1)).outcome == "reject"
+
+
+def test_a_lead_of_the_first_seed_alone_is_no_improvement():
+    lucky = side("e2", shifted(cohort(), 0.15), *[shifted(cohort(), -0.001)] * 2)
+    verdict = judged("disc_dice", lucky)
+    assert verdict.outcome == "inconclusive"
+    assert verdict.p_value > 0.1  # what differs so much between seeds is taken at its word
 
 
 def test_an_error_metric_is_better_when_lower():
-    champion = cohort()
-    exact = [case.model_copy(update={"vcdr": case.vcdr_reference}) for case in champion]
-    assert judged("vcdr_mae", exact, champion).outcome == "promote"
-    assert judged("vcdr_mae", champion, exact).outcome == "reject"
+    rough = cohort()
+    exact = [case.model_copy(update={"vcdr": case.vcdr_reference}) for case in rough]
+    assert judged("vcdr_mae", side("e2", *[exact] * 3), side("e1", *[rough] * 3)).outcome == "promote"
+    assert judged("vcdr_mae", side("e2", *[rough] * 3), side("e1", *[exact] * 3)).outcome == "reject"
 
 
 def test_noise_is_not_promoted():
-    champion = cohort(seed=1)
-    other = {case.image_id: case for case in cohort(seed=2)}
-    challenger = [case.model_copy(update={"disc_dice": other[case.image_id].disc_dice}) for case in champion]
-    assert judged("disc_dice", challenger, champion).outcome == "inconclusive"
+    def noise(seed):
+        rng = np.random.default_rng(seed)
+        return [case.model_copy(update={"disc_dice": rng.normal(0.8, 0.05)}) for case in cohort()]
+
+    verdict = judged(
+        "disc_dice", side("e2", *map(noise, (1, 2, 3))), side("e1", *map(noise, (4, 5, 6)))
+    )
+    assert verdict.outcome == "inconclusive"
 
 
 def test_a_handful_of_patients_proves_nothing():
-    few = cohort(patients_needed(0.95) - 1)
-    verdict = judged("disc_dice", shifted(few, 0.1), few)
-    assert verdict.outcome == "inconclusive"
-    assert "5 patients are too few" in verdict.reason
-    enough = cohort(patients_needed(0.95))
-    assert judged("disc_dice", shifted(enough, 0.1), enough).outcome == "promote"
+    def outcome(patients):
+        cases = cohort(patients)
+        return judged("disc_dice", side("e2", *[shifted(cases, 0.1)] * 3), side("e1", *[cases] * 3))
+
+    few = outcome(patients_needed(ALLOWED) - 1)
+    assert few.outcome == "inconclusive"
+    assert "6 patients are too few to tell, at least 7 are needed" in few.reason
+    assert outcome(patients_needed(ALLOWED)).outcome == "promote"
 
 
-def test_an_undefined_metric_is_rejected_never_promoted():
-    unlabelled = [case.model_copy(update={"label": None}) for case in cohort()]
-    assert judged("auc", unlabelled).outcome == "reject"
+def test_sides_measured_on_other_cases_are_refused():
+    with pytest.raises(ValueError, match="not measured on the same cases"):
+        judged("disc_dice", side("e2", cohort(29)))
 
 
-def test_the_level_is_named_and_kept_with_the_effect():
-    champion = cohort()
-    config = GateConfig(level=0.995, resamples=500)
-    verdict = judged("auc", champion, champion, config=config)
-    assert "(99.5 % interval)" in verdict.reason
-    assert verdict.level == 0.995
-    assert judged("auc", champion, config=config).level is None  # no effect, no level
-    few = judged("disc_dice", cohort(3), cohort(3), config=config)
-    assert "(99.5 % interval)" in few.reason
+def told(value: float, low: float, high: float):
+    return lambda cases: Estimate(value=value, low=low, high=high)
 
 
-def test_a_first_result_is_shown_with_the_interval_it_was_measured_with():
-    """Whatever the gate's level, a result's own interval is the 95 % one of the tables."""
-    own = interval(cohort(), "disc_dice")
-    verdict = judged("disc_dice", cohort(), config=GateConfig(level=0.8))
-    assert f"{own} (95 % interval)" in verdict.reason
+def test_a_gain_that_costs_sensitivity_is_rejected():
+    verdict = judged("disc_dice", trained(0.02), sensitivity=told(0.6, 0.45, 0.74))
+    assert verdict.outcome == "reject"
+    assert "it breaks a limit: sensitivity 0.600" in verdict.reason
+    held = judged("disc_dice", trained(0.02), sensitivity=told(0.83, 0.7, 0.92))
+    assert held.outcome == "promote"
+    assert "sensitivity 0.830" in held.reason
+    off = GateConfig(resamples=500, least_sensitivity=None)
+    free = judged("disc_dice", trained(0.02), sensitivity=told(0.6, 0.45, 0.74), config=off)
+    assert free.outcome == "promote"
 
 
-def test_a_verdict_recorded_without_a_level_still_opens():
-    body = judged("auc", cohort(), cohort()).model_dump(mode="json")
-    del body["level"]
+def test_sensitivity_is_that_at_thresholds_chosen_on_the_other_folds():
+    cases = cohort(patients=80)
+    worse = {"probability": 0.01}
+    turned = [case.model_copy(update=worse) for case in cases if case.fold == 1]
+    others = [case for case in cases if case.fold != 1]
+    assert sensitivity_apart(cases).value == pytest.approx(0.85, abs=0.1)
+    assert sensitivity_apart([*others, *turned]).value < 0.85
+    assert sensitivity_apart([case.model_copy(update={"label": None}) for case in cases]) is None
+
+
+def test_what_is_not_measured_is_named_rather_than_passed_over():
+    reason = judged("disc_dice", trained(0.02), sensitivity=lambda cases: None).reason
+    assert "sensitivity has no limit here" in reason
+    assert "DRI has no limit here, as it is not measured" in reason
+
+
+def with_dri(by: float, dri: float) -> list[Case]:
+    return [case.model_copy(update={"dri": dri}) for case in shifted(cohort(), by)]
+
+
+def test_a_gain_by_looking_elsewhere_is_rejected():
+    champion, away = side("e1", *[with_dri(0, 0.4)] * 3), side("e2", *[with_dri(0.02, 0.2)] * 3)
+    verdict = judged("disc_dice", away, champion)
+    assert verdict.outcome == "reject"
+    assert "DRI 0.200, the champion's 0.400" in verdict.reason
+    assert judged("disc_dice", side("e2", *[with_dri(0.02, 0.4)] * 3), champion).outcome == "promote"
+    bound = GateConfig(resamples=500, least_dri=0.6)
+    assert judged("disc_dice", side("e2", *[with_dri(0.02, 0.5)] * 3), champion, config=bound).outcome == "reject"
+
+
+def test_a_verdict_of_an_older_arc_still_opens():
+    body = judged("disc_dice", trained(0.02)).model_dump(mode="json")
+    for name in ("level", "p_value", "allowance", "trainings", "champion_trainings", "noise_floor"):
+        del body[name]
     assert Verdict.model_validate(body).level is None
