@@ -21,6 +21,7 @@ STYLES = {
     "failed": "red",
     "stopped": "yellow",
     "withdrawn": "yellow",
+    "pruned": "yellow",
 }
 
 
@@ -79,8 +80,11 @@ class Terminal:
         self._headline("cycle", summary)
         self._out.print(self._table(summary))
         for row in summary.rows:
-            if row.status in ("failed", "stopped", "withdrawn"):
-                self._out.print(f"#{row.number} {row.status}: {escape(row.reason)}")
+            if row.reason:
+                self._out.print(f"#{row.number} {row.verdict}: {escape(row.reason)}", soft_wrap=True)
+        if summary.noise_floor is not None:
+            label = METRICS[summary.metric].label
+            self._out.print(f"noise floor of {label}: {summary.noise_floor}", soft_wrap=True)
         if summary.rejected:
             self._out.print(f"Not approved: {counted(summary.rejected, 'proposal')}; the report says why.")
         for reason, roles in _by_reason(summary.fell_back).items():

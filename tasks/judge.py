@@ -34,7 +34,8 @@ def judge(context: Context) -> Sitting:
         context.cycle,
         runs,
         context.config.gate,
-        sensitivity=sensitivity_apart,
+        # A segmentation decides on no case; what its vCDR would is no reason to keep better masks back.
+        sensitivity=sensitivity_apart if study.task == "classification" else None,
         tell=_tell,
     )
 

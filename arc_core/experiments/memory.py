@@ -210,8 +210,7 @@ class Memory:
         return self._experiments((t.experiments.c.study_id == cycle.study_id) & (mine | left))
 
     def unjudged(self, study_id: str) -> tuple[Experiment, ...]:
-        """Those that have finished or were pruned and have no verdict, in order of approval; none planned
-        ahead."""
+        """Those that have finished or were pruned, without a verdict, in order; none planned ahead."""
         over = (t.experiments.c.study_id == study_id) & t.experiments.c.status.in_(("finished", "pruned"))
         return self._experiments(over & t.verdicts.c.experiment_id.is_(None) & NOT_AHEAD & IDEA)
 

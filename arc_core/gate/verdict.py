@@ -165,10 +165,19 @@ def patients_needed(error: float) -> int:
 
 def paired(effect: Estimate, level: float) -> str:
     """A gain with its interval, in words."""
+    return f"paired gain {signed(effect)} ({percent(level)} interval)"
+
+
+def signed(effect: Estimate) -> str:
+    """A gain with its interval."""
     # More digits where three would show an end beyond 0 as 0.
     digits = 3 if min(abs(effect.low), abs(effect.high)) >= 0.0005 else 5
-    interval = f"[{effect.low:+.{digits}f}, {effect.high:+.{digits}f}]"
-    return f"paired gain {effect.value:+.{digits}f} {interval} ({_percent(level)} interval)"
+    return f"{effect.value:+.{digits}f} [{effect.low:+.{digits}f}, {effect.high:+.{digits}f}]"
+
+
+def percent(level: float) -> str:
+    """Of an interval: `96.23 %`."""
+    return f"{100 * level:.4g} %"
 
 
 def _chance(
@@ -186,7 +195,7 @@ def _limits(
         least, cases = config.least_sensitivity, challenger.trials[0]
         found = sensitivity(cases) if sensitivity is not None else None
         if found is None:
-            held.append("sensitivity has no limit here, as the cases have no label or no probability")
+            held.append("sensitivity has no limit here, as it is not measured")
         else:
             words = f"sensitivity {found} at thresholds chosen on the other folds, limit {least}"
             (broken if found.high < least else held).append(words)
@@ -215,7 +224,3 @@ def _mean(values: Sequence[float]) -> float:
 
 def _trainings(values: Sequence[float]) -> str:
     return "1 training" if len(values) == 1 else f"{len(values)} trainings"
-
-
-def _percent(level: float) -> str:
-    return f"{100 * level:.4g} %"

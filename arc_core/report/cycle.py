@@ -20,6 +20,7 @@ from arc_core.provenance.files import clear_errors, write_atomically
 from arc_core.record import Record
 from arc_core.report import figures
 from arc_core.report.front import told_of_front
+from arc_core.report.gate import told_of_gate
 from arc_core.report.gpu_plot import gpu_loads
 from arc_core.report.gpus import told_of_gpus
 from arc_core.report.overlays import overlay_of, ranked_cases
@@ -122,7 +123,7 @@ def _render(
         overlay=inline(picture),
         curves=inline(_curves(memory, summary)),
         best=inline(figures.best_so_far(scores, study.metric) if scores else None),
-        comparisons=len(memory.comparisons(study.id)),
+        gate=told_of_gate(memory, study),
         decisions=[(proposals[decision.proposal_id], decision) for decision in decisions],
         approvals=memory.approvals.of_cycle(cycle.id).values(),
         remarks=_remarks(proposals, decisions, memory.kept(cycle.id, Review)),

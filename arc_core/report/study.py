@@ -19,6 +19,7 @@ from arc_core.report import curves
 from arc_core.report.champions import champions_of
 from arc_core.report.costs import costs_of, duration
 from arc_core.report.evaluation import told_of_evaluation
+from arc_core.report.gate import told_of_gate
 from arc_core.report.overlays import overlay_of, ranked_cases
 from arc_core.report.page import TEMPLATES, Picture, html_of, inline, markdown, page_of
 from arc_core.report.standing import Standing
@@ -57,6 +58,7 @@ def write_study_report(
         "up": ("index.html", "all studies") if several else None,
         "pages": {cycle.number for cycle in memory.cycles(study.id) if _page(folder, study, cycle.number)},
         "curves": _curves(memory, rows, champion),
+        "gate": html_of(markdown("gate.md.j2", gate=told_of_gate(memory, study))),
         "front": html_of(markdown("front.md.j2", label=METRICS[study.metric].label, **front)),
         "evaluation": told_of_evaluation(memory, study, runs, champion, folder / study.id),
         "overlays": _overlays(memory, study, runs, champion),
@@ -101,7 +103,6 @@ def _head(memory: Memory, study: Study, rows: Sequence[Row], champion: Experimen
         "champion": champions[-1] if champions else None,
         "champion_spec": spec_in_words(champion.outcome.spec) if champion else "",
         "measured": len(scores),
-        "comparisons": len(memory.comparisons(study.id)),
         "best": curves.best_so_far(scores, study.metric),
         "rows": rows,
         "numbers": {row.experiment_id: row.number for row in rows},

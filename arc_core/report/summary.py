@@ -14,8 +14,10 @@ from arc_core.experiments.loop import Course
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.overview import Caption
+from arc_core.experiments.result import NoiseFloor
 from arc_core.experiments.spec import ExperimentSpec, Value
 from arc_core.experiments.study import Cycle, Study
+from arc_core.gate.contrast import floor_of
 from arc_core.record import Record
 
 ARMS: dict[Arm, str] = {
@@ -73,6 +75,7 @@ class CycleSummary(Record):
     models: tuple[str, ...] = Field((), description="of a dry run: which model would think for which role")
     note: str = Field("", description="why the cycle ran nothing, where somebody has said so")
     champion: Row | None = None
+    noise_floor: NoiseFloor | None = None
     report: str | None = None
     loop: Course = Field(Course(goes="on"), description="what the loop does after this cycle")
     body_s: float = 0.0
@@ -129,6 +132,7 @@ def summarise(memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...]) 
             if call.outcome in ("offline", "over_budget")
         },
         note=_note(memory.approvals.of_cycle(cycle.id)),
+        noise_floor=floor_of(tuple(memory.repeats.values(study.id, study.metric).values())),
         champion=next((row for row in rows if champion and row.experiment_id == champion.id), None),
     )
 

@@ -67,7 +67,8 @@ def test_the_chance_to_pass_grows_with_the_lead_and_with_the_allowance():
 def test_the_error_by_patients_is_that_of_the_mean_gain():
     ours, theirs = cohort(eyes=1, seed=1), cohort(eyes=1, seed=2)
     theirs = [
-        mine.model_copy(update={"disc_dice": other.disc_dice}) for mine, other in zip(ours, theirs, strict=True)
+        mine.model_copy(update={"disc_dice": other.disc_dice})
+        for mine, other in zip(ours, theirs, strict=True)
     ]
     gains = [mine.disc_dice - other.disc_dice for mine, other in zip(ours, theirs, strict=True)]
     found = paired_deviation("disc_dice", [ours], [theirs], resamples=4000)

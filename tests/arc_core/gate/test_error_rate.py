@@ -1,9 +1,9 @@
 """What the gate promises over a whole study, counted in simulated ones: docs/gate.md has the tables."""
 
 import pytest
-from benchmarks.gate import WORLDS, World, false_promotions, power, uncorrected
 
 from arc_core.gate.verdict import GateConfig
+from benchmarks.gate import WORLDS, World, false_promotions, power, uncorrected
 
 CONFIG = GateConfig()
 STUDIES = 1000

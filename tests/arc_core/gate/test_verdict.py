@@ -123,9 +123,7 @@ def test_noise_is_not_promoted():
         rng = np.random.default_rng(seed)
         return [case.model_copy(update={"disc_dice": rng.normal(0.8, 0.05)}) for case in cohort()]
 
-    verdict = judged(
-        "disc_dice", side("e2", *map(noise, (1, 2, 3))), side("e1", *map(noise, (4, 5, 6)))
-    )
+    verdict = judged("disc_dice", side("e2", *map(noise, (1, 2, 3))), side("e1", *map(noise, (4, 5, 6))))
     assert verdict.outcome == "inconclusive"
 
 
@@ -188,7 +186,10 @@ def test_a_gain_by_looking_elsewhere_is_rejected():
     assert "DRI 0.200, the champion's 0.400" in verdict.reason
     assert judged("disc_dice", side("e2", *[with_dri(0.02, 0.4)] * 3), champion).outcome == "promote"
     bound = GateConfig(resamples=500, least_dri=0.6)
-    assert judged("disc_dice", side("e2", *[with_dri(0.02, 0.5)] * 3), champion, config=bound).outcome == "reject"
+    assert (
+        judged("disc_dice", side("e2", *[with_dri(0.02, 0.5)] * 3), champion, config=bound).outcome
+        == "reject"
+    )
 
 
 def test_a_verdict_of_an_older_arc_still_opens():
