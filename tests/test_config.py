@@ -117,7 +117,7 @@ def test_an_override_wins_over_the_shorthand(settings):
         ("spec.image_size_px=big", "spec.image_size_px"),
         ("spec.augmentation.rotation_deg=40", "spec.augmentation.rotation_deg"),
         ("data.folds=1", "data.folds"),
-        ("gate.level=2", "gate.level"),
+        ("gate.alpha=2", "gate.alpha"),
         ("metric=accuracy", "accuracy"),
         ("objectives=segmentation/fairness", "segmentation/screening"),
         ("objectives=classification/relevance", "objectives.dri"),

@@ -109,7 +109,8 @@ def test_what_one_machine_trained_is_judged_shown_and_predicted_on_another(machi
     assert set(kept) == set(files.values()), "all that the result rests on, and nothing else"
     assert not other.folder.exists()
 
-    (verdict,) = judge_finished(machines.memory, machines.study, other, GateConfig(resamples=200))
+    config = GateConfig(resamples=200)
+    (verdict,) = judge_finished(machines.memory, machines.study, machines.cycle, other, config).verdicts
     assert verdict.outcome == "baseline"
     assert [path.name for path in (other.folder / made).rglob("*")] == [CASES]
 
