@@ -39,7 +39,7 @@ def curve_note(study: Study, experiment: Experiment, curve: Sequence[Point], sta
     label = METRICS[study.metric].label
     return note(
         f"{_name(experiment)}: learning curve",
-        f"{_name(experiment)}: {plain(state)}" + (f", {label} {plain(str(measured))}" if measured else ""),
+        f"{_number(experiment)}: {plain(state)}" + (f", {label} {plain(str(measured))}" if measured else ""),
         [
             picture("Loss over epochs", svg) if svg else "No epoch has ended yet.",
             f"{label} on held-out patients: **{plain(str(measured))}**" if measured else "",
@@ -50,9 +50,13 @@ def curve_note(study: Study, experiment: Experiment, curve: Sequence[Point], sta
 
 
 def _name(experiment: Experiment) -> str:
+    return f"{_number(experiment)} {plain(experiment.id)}"
+
+
+def _number(experiment: Experiment) -> str:
     if experiment.repeat_of is not None:
-        return f"{plain(experiment.id)}, {plain(experiment.repeat_of)} with another seed"
-    return f"\\#{experiment.number} {plain(experiment.id)}"
+        return f"{plain(experiment.repeat_of)} with another seed"
+    return f"\\#{experiment.number}"
 
 
 def _told(study: Study, proposal: Proposal, decision: Decision, parent: Experiment | None) -> list[str]:

@@ -33,7 +33,7 @@ class GateReport(Record):
     comparisons: int
     promoted: int
     floor: NoiseFloor | None
-    repeated: dict[int, tuple[float, ...]]
+    repeated: dict[int, str]
     waiting: int
     rows: tuple[VerdictRow, ...]
     left_out: int
@@ -52,7 +52,8 @@ def told_of_gate(memory: Memory, study: Study) -> GateReport:
         promoted=sum(comparisons),
         floor=floor_of(tuple(values.values())),
         repeated={
-            numbers[each]: row for each, row in sorted(values.items(), key=lambda item: numbers[item[0]])
+            numbers[each]: ", ".join(f"{value:.3f}" for value in values[each])
+            for each in sorted(values, key=numbers.__getitem__)
         },
         waiting=len(memory.repeats.pending(study.id)),
         rows=tuple(_row(numbers[verdict.experiment_id], verdict) for verdict in shown),
@@ -62,7 +63,7 @@ def told_of_gate(memory: Memory, study: Study) -> GateReport:
 
 def _row(number: int, verdict: Verdict) -> VerdictRow:
     compared = verdict.champion_id is not None
-    error = f"{verdict.p_value:.2g} / " if verdict.p_value is not None else ""
+    error = f"{verdict.p_value:.2g}" if verdict.p_value is not None else "–"
     return VerdictRow(
         number=number,
         experiment_id=verdict.experiment_id,
@@ -70,6 +71,6 @@ def _row(number: int, verdict: Verdict) -> VerdictRow:
         gain=signed(verdict.effect) if verdict.effect is not None else "–",
         level=percent(verdict.level) if verdict.level is not None else "–",
         comparison=str(verdict.comparisons) if compared else "–",
-        error=f"{error}{verdict.allowance:.2g}" if verdict.allowance is not None else "–",
+        error=f"{error} / {verdict.allowance:.2g}" if verdict.allowance is not None else "–",
         reason=printable(verdict.reason),
     )
