@@ -8,7 +8,7 @@ from pydantic import Field
 
 from arc_core.experiments.metric import METRICS, Estimate
 from arc_core.experiments.result import Case, NoiseFloor, Verdict
-from arc_core.gate.bootstrap import Deviation, paired_deviation, paired_gain, value_of
+from arc_core.gate.bootstrap import paired_deviation, paired_gain, value_of
 from arc_core.gate.contrast import Contrast, chance_to_pass, contrast
 from arc_core.record import Record
 
@@ -34,8 +34,7 @@ class GateConfig(Record):
 
 
 class Side(Record):
-    """A spec as it was trained, once for each seed: the ids of the trainings, each with its held-out
-    cases."""
+    """A spec as it was trained, once for each seed: ids of the trainings, and their held-out cases."""
 
     ids: tuple[str, ...]
     trials: tuple[tuple[Case, ...], ...]
@@ -58,8 +57,7 @@ def decide(
     """What the figures of a comparison say, and why. `challenger`: how often it was trained.
 
     `chance`: to pass with further seeds. A promotion may err with probability `allowance`, a rejection with
-    `config.loss`. A challenger is promoted once all its seeds are there, so that further ones are only a
-    hurdle: they let no challenger through that its first seed would not have (docs/gate.md).
+    `config.loss`. None is promoted before all its seeds are there.
     """
     needed = patients_needed(allowance)
     if found.patients < needed:
@@ -111,20 +109,20 @@ def judge(
         reason = f"{label} of champion {champion.ids[0]} is not defined on these cases."
         return Verdict(outcome="inconclusive", reason=reason, **told)
     found = contrast(gain, mine, theirs, floor)
-    chance = _chance(gain, theirs, floor, allowance, config) if len(mine) < config.seeds else 0.0
+    more = len(mine) < config.seeds
+    chance = chance_to_pass(gain, theirs, floor, config.seeds, allowance) if more else 0.0
     outcome, meaning = decide(found, len(mine), chance, allowance, config)
-    if outcome == "confirm":
+    broken, held = _limits(challenger, champion, config, sensitivity)
+    if outcome == "confirm" and not broken:
         return None
     effect = found.between(allowance, config.loss)
     notes: list[str] = []
     if outcome == "promote":
         further = METRICS[metric].gain(_mean(mine[1:]), over=_mean(theirs))
         notes.append(f"its further seeds alone gain {further:+.3f}")
-    broken, held = _limits(challenger, champion, config, sensitivity)
-    if broken:
-        outcome, meaning = "reject", f"it breaks a limit: {broken}"
-    elif outcome == "promote":
         notes.append(held)
+    if broken:
+        outcome, meaning, notes = "reject", f"it breaks a limit: {broken}", []
     level = 1 - allowance - config.loss
     reason = (
         f"{label} {_mean(mine):.3f} over {_trainings(mine)}, {paired(effect, level)} over {champion.ids[0]} "
@@ -178,12 +176,6 @@ def signed(effect: Estimate) -> str:
 def percent(level: float) -> str:
     """Of an interval: `96.23 %`."""
     return f"{100 * level:.4g} %"
-
-
-def _chance(
-    gain: Deviation, champion: Sequence[float], floor: NoiseFloor, allowance: float, config: GateConfig
-) -> float:
-    return chance_to_pass(gain, champion, floor, config.seeds, allowance)
 
 
 def _limits(

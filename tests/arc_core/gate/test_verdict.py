@@ -151,6 +151,8 @@ def test_a_gain_that_costs_sensitivity_is_rejected():
     verdict = judged("disc_dice", trained(0.02), sensitivity=told(0.6, 0.45, 0.74))
     assert verdict.outcome == "reject"
     assert "it breaks a limit: sensitivity 0.600" in verdict.reason
+    first = judged("disc_dice", trained(0.02, seeds=1), sensitivity=told(0.6, 0.45, 0.74))
+    assert first.outcome == "reject", "and takes no further seeds"
     held = judged("disc_dice", trained(0.02), sensitivity=told(0.83, 0.7, 0.92))
     assert held.outcome == "promote"
     assert "sensitivity 0.830" in held.reason
