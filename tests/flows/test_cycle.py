@@ -42,6 +42,18 @@ def test_the_champion_and_the_report_are_named(one_cycle):
     assert "<html" in Path(line.removeprefix("report: ")).read_text()
 
 
+def test_the_noise_floor_and_the_reason_of_each_verdict_are_told(one_cycle):
+    memory, study = one_cycle.memory, one_cycle.study
+    champion = memory.verdicts(study)[0].experiment_id
+    repeats = memory.repeats.of([champion])[champion]
+    assert [each.outcome.status for each in repeats] == ["finished", "finished"]
+    assert one_cycle.out.count("noise floor of mean Dice: 0.") == 1
+    for verdict in memory.verdicts(study)[1:]:
+        assert verdict.noise_floor.degrees >= 2
+        assert f"{verdict.outcome}: " in one_cycle.out
+        assert f"in comparison {verdict.comparisons}" in one_cycle.out
+
+
 def test_simulated_data_are_marked(one_cycle):
     assert "SIMULATED" in one_cycle.out
 
@@ -56,7 +68,9 @@ def test_the_log_tells_of_the_cycle_and_of_each_experiment(one_cycle):
     lines = [json.loads(line) for line in (one_cycle.home / "logs" / "arc.jsonl").read_text().splitlines()]
     assert [line["message"] for line in lines if "cycle" in line] == ["cycle 1 is open", "cycle 1 is closed"]
     told = {line["experiment_id"] for line in lines if "experiment_id" in line}
-    assert told == {experiment.id for experiment in one_cycle.memory.experiments(one_cycle.study)}
+    ideas = [experiment.id for experiment in one_cycle.memory.experiments(one_cycle.study)]
+    repeats = [each.id for row in one_cycle.memory.repeats.of(ideas).values() for each in row]
+    assert told == {*ideas, *repeats}
     assert any(line["logger"] == "prefect.flow_runs" for line in lines)
 
 

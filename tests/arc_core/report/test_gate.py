@@ -16,7 +16,7 @@ from tests.contracts.records import RESULT, STUDY, approve
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Memory]:
-    """A champion that was trained three times, a challenger that was rejected, one that waits for a repeat."""
+    """A champion, trained three times; a rejected challenger, and one that waits for a repeat."""
     with closing(Memory(f"sqlite:///{tmp_path / 'arc.db'}")) as memory:
         memory.register_study(STUDY)
         champion, loser, hopeful = approve(memory, 1, 2, 3)
