@@ -17,6 +17,7 @@ from arc_core.gate.bootstrap import Deviation
 from arc_core.gate.contrast import chance_to_pass, contrast, floor_of
 from arc_core.gate.spending import allowance
 from arc_core.gate.verdict import Finding, GateConfig, decide
+from benchmarks.reporting import finish
 
 STUDIES, CHALLENGERS = 1000, 50
 Scores = NDArray[np.float64]
@@ -148,7 +149,7 @@ def power(world: World, config: GateConfig, gain: float, at: int, studies: int =
     return sum(at in each.promoted for each in told) / studies
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=STUDIES)
     parser.add_argument("--seeds", type=int, default=GateConfig().seeds)
@@ -169,8 +170,9 @@ def main() -> int:
     for gain in (0.01, 0.015, 0.02, 0.03, 0.04):
         found = [power(WORLDS[0], config, gain, at, asked.studies) for at in numbers]
         print(f"| {gain:.3f} | " + " | ".join(f"{share:.0%}" for share in found) + " |", flush=True)
-    return int(worst > config.alpha)
+    # The worst world of those above.
+    finish("gate", [], value=worst, target=config.alpha, better="lower")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()
