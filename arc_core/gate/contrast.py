@@ -29,11 +29,14 @@ class Contrast(NamedTuple):
     p_loss: float
 
     def between(self, low: float, high: float) -> Estimate:
-        """The gain with its interval, whose lower and upper end are missed with these probabilities."""
+        """The gain with its interval, whose lower and upper end are missed with these probabilities.
+
+        No further than a metric from 0 to 1 can gain or lose.
+        """
         return Estimate(
             value=self.gain,
-            low=self.gain - _quantile(self.degrees, low) * self.error,
-            high=self.gain + _quantile(self.degrees, high) * self.error,
+            low=max(-1.0, self.gain - _quantile(self.degrees, low) * self.error),
+            high=min(1.0, self.gain + _quantile(self.degrees, high) * self.error),
             patients=self.patients,
         )
 
