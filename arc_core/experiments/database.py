@@ -23,6 +23,7 @@ from arc_core.experiments.upgrade import bring_up_to_date, version_of
 from arc_core.provenance.files import clear_errors
 
 BUSY_TIMEOUT_S = 60
+CACHE_KIB = 512  # of SQLite's pages, for each connection: the system holds them as well
 CURE = "Check ARC_HOME and ARC_DATABASE_URL, the disk and the file's permissions."
 UNWRITABLE = "Let {file} and its folder be written, or choose another folder with ARC_HOME."
 CURES = {
@@ -181,6 +182,7 @@ def _configure_sqlite(connection: Any, _: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
 
 
 def _let_tables_be_rebuilt(connection: Any, _: object) -> None:
