@@ -41,11 +41,10 @@ def _passwords(values: Iterable[str]) -> Iterator[str]:
 
 def _forms(secret: str) -> Iterator[str]:
     """How it may be written: as it is, in Python's and JSON's quotes, in an address, as HTTP sends it."""
-    yield from (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""))
-    yield b64encode(secret.encode(errors="replace")).decode()
     user, _, password = secret.partition(":")
-    if user.isidentifier():
-        yield password
+    for each in (secret, password) if user.isidentifier() and len(password) >= SHORTEST else (secret,):
+        yield from (each, repr(each)[1:-1], json.dumps(each)[1:-1], quote(each, safe=""))
+        yield b64encode(each.encode(errors="replace")).decode()
 
 
 class Redaction:

@@ -1,6 +1,7 @@
 """Whether the record is what ARC wrote: the ledger, its signed heads, the store's rows, the files."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -66,9 +67,11 @@ def verify(database: Database, heads: Heads, runs: Runs, *, key: str = "") -> Ve
 
     `key`: how the id of the only key begins that may have signed, as it was noted elsewhere.
     """
-    chain = _Chain(Ledger(database))
-    signed = chain.signed(heads, key)
-    vouched, older = chain.vouched(database)
+    with _readable():
+        chain = _Chain(Ledger(database))
+        signed = chain.signed(heads, key)
+        vouched, older = chain.vouched(database)
+        files = _files(database, runs)
     return Verified(
         events=len(chain.hashes),
         since=chain.since,
@@ -77,8 +80,17 @@ def verify(database: Database, heads: Heads, runs: Runs, *, key: str = "") -> Ve
         keys=tuple(chain.keys),
         rows=vouched,
         older=older,
-        files=_files(database, runs),
+        files=files,
     )
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """What can't be read in here is none of what ARC has written."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise Unverified(f"something in the record is none that ARC writes: {error}") from error
 
 
 class _Chain:
@@ -112,6 +124,11 @@ class _Chain:
         found = list(
             heads.of(self.hashes[0], {id_: k for id_, k in self.keys.items() if id_.startswith(key)})
         )
+        if not found and (others := heads.others(self.hashes[0])):
+            raise Unverified(
+                f"no head is signed for this ledger, but {others[0]} has another's: this one was written anew "
+                "from its first event on, or those heads are another home's"
+            )
         for head in found:
             if head.number > len(self.hashes):
                 raise Unverified(

@@ -14,7 +14,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from pydantic import ValidationError
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, SSlibKey
@@ -44,6 +43,10 @@ class Heads:
 
     def path(self, ledger: str) -> Path:
         return self.folder / f"heads-{ledger[:16]}.jsonl"
+
+    def others(self, ledger: str) -> list[Path]:
+        """Those of other ledgers that lie here too."""
+        return [path for path in sorted(self.folder.glob("heads-*.jsonl")) if path != self.path(ledger)]
 
     def check(self) -> None:
         """StoreError where they can't be written."""
@@ -76,7 +79,7 @@ class Heads:
             try:
                 envelope = Envelope.from_dict(json.loads(line))
                 head = Head.model_validate_json(envelope.payload)
-            except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise Unverified(f"{where} is no signed head: it was changed or cut") from error
             if line != _line(envelope) or head.ledger != ledger or not _is_signed(envelope, keys):
                 raise Unverified(
