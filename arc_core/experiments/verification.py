@@ -126,8 +126,8 @@ class _Chain:
         )
         if not found and (others := heads.others(self.hashes[0])):
             raise Unverified(
-                f"no head is signed for this ledger, but {others[0]} has another's: this one was written anew "
-                "from its first event on, or those heads are another home's"
+                f"no head is signed for this ledger, but {others[0]} has another's: it was written anew from "
+                "its first event on, or those heads are another home's"
             )
         for head in found:
             if head.number > len(self.hashes):

@@ -54,7 +54,7 @@ def test_every_secret_setting_has_a_canary_here():
 
 
 def forms(secret: str) -> Iterator[bytes]:
-    """How it may stand somewhere: as it is, in an address, in JSON, in hexadecimal, in Base64 of any offset."""
+    """As it is, and as it stands in an address, in JSON, in hexadecimal, in Base64 at any offset."""
     raw = secret.encode()
     yield from (raw, quote(secret, safe="").encode(), json.dumps(secret)[1:-1].encode(), raw.hex().encode())
     for offset in range(3):

@@ -18,7 +18,7 @@ from PIL import Image
 from arc_core.config import load_config
 from arc_core.data.labels import COLUMNS, read_labels
 from arc_core.data.reader import MAX_SIDE_PX, decode_image, decode_mask
-from arc_core.errors import ArcError, DatasetError, SpecError, StoreError, Unverified
+from arc_core.errors import ArcError, DatasetError, SpecError, Unverified
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.result import Verdict
 from arc_core.experiments.runs import Runs
