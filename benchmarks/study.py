@@ -53,7 +53,7 @@ def plan_in(
         experiment_id=run_dir.name,
         study_id="benchmark",
         dataset=dataset,
-        split=make_split(dataset, config.data.folds, config.data.split_seed),
+        split=make_split(dataset, config.data.folds, config.data.split_seed, config.data.split_by),
         run_dir=run_dir,
         launch=config.launch,
         batch_size_per_gpu=SETTINGS.batch_size_per_gpu,

@@ -152,12 +152,13 @@ def guarded(command: Callable[[], None], stops: signals.Manner = signals.PLAIN) 
             return stops.exit_code
         if isinstance(error, OSError) and is_of_the_disk(error):
             error = explained(error)
-        elif is_unreachable(error):
+        elif not isinstance(error, ArcError) and is_unreachable(error):
             error = _unreachable()
-        known = isinstance(error, ArcError)
-        words = f"{type(error).__name__}: {error}" if known else traceback.format_exc().rstrip()
+        words, code = traceback.format_exc().rstrip(), 1
+        if isinstance(error, ArcError):
+            words, code = f"{type(error).__name__}: {error}", error.exit_code
         print(redaction()(words), file=sys.stderr)
-        return error.exit_code if isinstance(error, ArcError) else 1
+        return code
     return 0
 
 

@@ -14,6 +14,7 @@ from arc_core.experiments.verification import Verified, verify
 from arc_core.provenance.heads import Heads
 from arc_core.settings import beside, get_settings
 from flows.command_line import guarded, parser_for
+from flows.sealed import add_acts, do
 from flows.terminal import counted
 
 STORE = "arc.db"
@@ -36,8 +37,9 @@ def dossier_command() -> NoReturn:
     checks.add_argument(
         "--key", default="", metavar="ID", help="how the id of the key begins that must have signed"
     )
+    add_acts(acts)
     given = parser.parse_args()
-    sys.exit(guarded(lambda: _verify(given)))
+    sys.exit(guarded(lambda: _verify(given) if given.act == "verify" else do(given)))
 
 
 def _verify(given: Namespace) -> None:

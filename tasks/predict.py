@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from arc_core.data.study import dataset_of
+from arc_core.data.sealed import need_unsealed
+from arc_core.data.study import dataset_of, sealed_in
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.study import Study
 from arc_core.provenance.canonical import sha256_of_file
@@ -23,9 +24,10 @@ def find_champion(study_id: str | None) -> Champion:
 @arc_task(name="predict")
 def predict_images(champion: Champion, images: Path, out: Path) -> Predicted:
     """Predict every image of the folder, and say beside the table who predicted."""
-    found = images_in(images)
+    found, memory = images_in(images), open_memory(get_settings().store_url)
     check_out(images, out)
-    predictor, _ = networks_of(open_memory(get_settings().store_url), champion.experiment.id)
+    need_unsealed({sha256_of_file(path): path for path in found.values()}, sealed_in(memory))
+    predictor, _ = networks_of(memory, champion.experiment.id)
     places = {image_id: place for place, image_id in enumerate(found, 1)}
     return predict_folder(
         predictor.predict,

@@ -5,9 +5,11 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from arc_core.data.manifest import Dataset
+from arc_core.data.leakage import look_for_leakage, need_apart
+from arc_core.data.manifest import Dataset, read_dataset
+from arc_core.data.sealed import PART, Sealed, joined, need_apart_patients, need_unsealed, sealed_from
 from arc_core.data.source import DataConfig, open_dataset
-from arc_core.data.splits import Split, make_split
+from arc_core.data.splits import Split, hold_back, make_split
 from arc_core.errors import DatasetError, StoreError
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import OF_TASK, Task
@@ -18,14 +20,27 @@ R = TypeVar("R", bound=Record)
 
 
 def open_study(memory: Memory, config: DataConfig, task: Task, metric: str, home: Path) -> Study:
-    """Find or register the study of this data. The split is made once, before the first training."""
-    dataset = open_dataset(config, task, home)
-    _need_labels(dataset, metric)
-    _need_masks(dataset, metric)
-    split = make_split(dataset, config.folds, config.split_seed)
+    """Find or register the study of this data. The split is made once, before the first training.
+
+    So is the search for near-duplicates, and DatasetError where two of different patients lie in two folds:
+    a study that is known keeps its frozen split, whatever would be found now.
+    """
+    dataset, test = _parts(open_dataset(config, task, home), config, task)
+    for part in (dataset, test) if test else (dataset,):
+        _need_labels(part, metric)
+        _need_masks(part, metric)
+    split = make_split(dataset, config.folds, config.split_seed, config.split_by)
+    name = study_id(
+        *(dataset.sha256, task, metric, config.folds, config.split_seed, config.split_by),
+        None if test is None else test.sha256,
+    )
+    known = memory.studies()
+    need_unsealed({case.sha256: dataset.image_path(case) for case in dataset.cases}, sealed_in(memory))
+    if name not in known:
+        split = _with_findings(split, dataset, test, config)
     return memory.register_study(
         Study(
-            id=study_id(dataset.sha256, task, metric, config.folds, config.split_seed),
+            id=name,
             task=task,
             metric=metric,
             simulated=dataset.simulated,
@@ -34,6 +49,41 @@ def open_study(memory: Memory, config: DataConfig, task: Task, metric: str, home
             split=split.model_dump(mode="json"),
         )
     )
+
+
+def sealed_in(memory: Memory) -> dict[str, Sealed]:
+    """Study → its test part, of those that have one."""
+    splits = {study: split_of(memory.study(study)) for study in memory.studies()}
+    return {study: split.sealed for study, split in splits.items() if split.sealed is not None}
+
+
+def _parts(whole: Dataset, config: DataConfig, task: Task) -> tuple[Dataset, Dataset | None]:
+    """What the study works on, and its test part."""
+    match config.test:
+        case None:
+            return whole, None
+        case str(folder):
+            test = read_dataset(Path(folder), task)
+            need_apart_patients(whole, test)
+            return whole, test
+        case share:
+            return hold_back(whole, share, config.split_seed, config.split_by)
+
+
+def _with_findings(split: Split, dataset: Dataset, test: Dataset | None, config: DataConfig) -> Split:
+    """The split with what was looked for in it; DatasetError where its parts are not apart."""
+    parts = {image_id: f"fold {fold}" for image_id, fold in split.assignment.items()}
+    whole = dataset
+    if test is not None:
+        whole = joined(dataset, test)
+        parts |= {case.image_id: PART for case in whole.cases if case.image_id not in parts}
+        share = None if isinstance(config.test, str) else config.test
+        split = split.model_copy(
+            update={"sealed": sealed_from(test, share, config.split_seed, config.split_by)}
+        )
+    leakage = look_for_leakage(whole, config.near_duplicate_bits)
+    need_apart(whole, parts, leakage)
+    return split.model_copy(update={"leakage": leakage})
 
 
 def _need_labels(dataset: Dataset, metric: str) -> None:

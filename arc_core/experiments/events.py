@@ -63,10 +63,16 @@ def of_study(study: Study) -> tuple[Event, ...]:
         "images": len(cases),
         "patients": len({case["patient_id"] for case in cases}),
     }
-    split = {name: value for name, value in study.split.items() if name != "assignment"}
-    data = {"dataset": study.dataset_sha256}
+    split = {name: value for name, value in study.split.items() if name not in ("assignment", "sealed")}
+    data, sealed = {"dataset": study.dataset_sha256}, study.split.get("sealed")
+    test = {name: value for name, value in (sealed or {}).items() if name != "image_sha256"}
     return (
         event("dataset.registered", study.id, outputs=data, facts=dataset),
+        *(
+            [event("testset.registered", study.id, outputs={"test": test["sha256"]}, facts=test)]
+            if test
+            else ()
+        ),
         event("split.frozen", study.id, inputs=data, outputs={"split": digest(study.split)}, facts=split),
     )
 

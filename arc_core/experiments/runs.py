@@ -117,8 +117,8 @@ def inside(folder: Path, name: str) -> Path:
 
 def _is_writable(name: str) -> bool:
     """Whether a file system can have a file of that name."""
-    parts = name.encode(errors="replace").split(b"/")
-    return "\0" not in name and max(map(len, parts)) <= LONGEST_BYTES
+    raw = name.encode(errors="replace")
+    return b"\0" not in raw and len(raw) <= 1024 and max(map(len, raw.split(b"/"))) <= LONGEST_BYTES
 
 
 def _fault(path: Path, sha256: str) -> str | None:

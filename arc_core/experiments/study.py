@@ -54,9 +54,19 @@ class Score(Record):
     accepted: bool
 
 
-def study_id(dataset_sha256: str, task: Task, metric: str, folds: int, split_seed: int) -> str:
-    """The id under which a study is found again."""
-    return "study-" + sha256_of([dataset_sha256, task, metric, folds, split_seed])[:10]
+def study_id(
+    dataset_sha256: str,
+    task: Task,
+    metric: str,
+    folds: int,
+    split_seed: int,
+    split_by: str = "patient",
+    test_sha256: str | None = None,
+) -> str:
+    """The id under which a study is found again; what came later counts only where it is used."""
+    by = [] if split_by == "patient" else [split_by]
+    test = [] if test_sha256 is None else ["test", test_sha256]
+    return "study-" + sha256_of([dataset_sha256, task, metric, folds, split_seed, *by, *test])[:10]
 
 
 def experiment_id(study: str, spec_id: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from securesystemslib.signer import CryptoSigner, SSlibKey
@@ -13,12 +14,15 @@ from arc_core.experiments import tables as t
 from arc_core.experiments.database import Database
 from arc_core.experiments.events import RECORD, digest, digest_of_result, event
 from arc_core.experiments.ledger import Ledger
-from arc_core.experiments.runs import Runs
+from arc_core.experiments.runs import Runs, inside
+from arc_core.provenance.canonical import sha256_of_file
 from arc_core.provenance.heads import Head, Heads, declaration, key_of, signer_in
 from arc_core.provenance.ledger import Entry, checked
 from arc_core.record import Record
 from arc_core.settings import Settings
 
+EVALUATIONS = "evaluations"
+"""Folder of the home with what was measured on test parts."""
 VOUCHERS = {
     "split.frozen": "split",
     "run.started": "spec",
@@ -71,7 +75,7 @@ def verify(database: Database, heads: Heads, runs: Runs, *, key: str = "") -> Ve
         chain = _Chain(Ledger(database))
         signed = chain.signed(heads, key)
         vouched, older = chain.vouched(database)
-        files = _files(database, runs)
+        files = _files(database, runs) + chain.kept(runs.folder.parent)
     return Verified(
         events=len(chain.hashes),
         since=chain.since,
@@ -100,6 +104,7 @@ class _Chain:
         self.hashes: list[str] = []
         self.keys: dict[str, SSlibKey] = {}
         self.since: datetime | None = None
+        self.files: dict[str, str] = {}
         self._vouchers: dict[tuple[str, str], tuple[str, int]] = {}
         for entry, said in checked(ledger.entries()):
             try:
@@ -114,8 +119,18 @@ class _Chain:
             self.since = entry.event.at
         if kind == "key.declared":
             self.keys[said["facts"]["key"]] = key_of(said["facts"])
-        if (name := VOUCHERS.get(kind)) is not None:
-            self._vouchers[kind, subject] = (said["outputs"] | said["inputs"])[name], entry.number
+        named = said["outputs"] | said["inputs"]
+        if (recorded := named.get(VOUCHERS.get(kind))) is not None:
+            self._vouchers[kind, subject] = recorded, entry.number
+        self.files |= {name: sha for name, sha in named.items() if name.startswith(f"{EVALUATIONS}/")}
+
+    def kept(self, home: Path) -> int:
+        """How many files of evaluations are as they were written."""
+        for name, sha256 in self.files.items():
+            path = inside(home, name)
+            if not path.is_file() or sha256_of_file(path) != sha256:
+                raise Unverified(f"{path} {'has changed' if path.is_file() else 'is missing'}")
+        return len(self.files)
 
     def signed(self, heads: Heads, key: str) -> list[Head]:
         """The heads of this ledger, all of which it still has."""

@@ -24,7 +24,11 @@ GENESIS = "0" * 64
 Kind = Literal[
     "key.declared",
     "dataset.registered",
+    "testset.registered",
     "split.frozen",
+    "sap.locked",
+    "threshold.locked",
+    "testset.opened",
     "proposal.made",
     "review.given",
     "decision.taken",

@@ -7,7 +7,7 @@ from typing import Any
 from arc_core.agents import wording
 from arc_core.agents.historian import trends
 from arc_core.data.manifest import Dataset
-from arc_core.data.study import dataset_of
+from arc_core.data.study import dataset_of, split_of
 from arc_core.experiments.board import Alarm, Decision, Directive, Lesson, Proposal, Recollection, Review
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.loop import Course
@@ -25,12 +25,14 @@ from arc_core.report.gpus import told_of_gpus
 from arc_core.report.overlays import overlay_of, ranked_cases
 from arc_core.report.page import html_of, inline, page_of
 from arc_core.report.page import markdown as markdown_in
+from arc_core.report.sites import told_of_sites
 from arc_core.report.standing import Standing, standing_of
 from arc_core.report.summary import (
     CycleSummary,
     arm_in_words,
     in_words,
     spec_in_words,
+    split_in_words,
     summarise,
 )
 
@@ -108,7 +110,7 @@ def _render(
         summary=summary,
         study=study,
         dataset=dataset,
-        folds=study.split["folds"],
+        split=split_in_words(split_of(study), dataset),
         unit="patient" if dataset.has_patient_ids else "image",
         label=METRICS[study.metric].label,
         directive=directives[0] if directives else None,
@@ -132,6 +134,7 @@ def _render(
         learned=[p for p in proposals.values() if p.rests_on],
         gpu_plot=inline(_gpu_plot(gpus)),
         **gpus,
+        **told_of_sites(memory, study, dataset, runs, champion),
         **told,
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from arc_core.agents import wording
-from arc_core.data.study import dataset_of
+from arc_core.data.study import dataset_of, split_of
 from arc_core.experiments.board import Alarm, Lesson, Recollection
 from arc_core.experiments.limits import ForbiddenRange
 from arc_core.experiments.memory import Memory
@@ -22,7 +22,7 @@ from arc_core.report.evaluation import told_of_evaluation
 from arc_core.report.overlays import overlay_of, ranked_cases
 from arc_core.report.page import TEMPLATES, Picture, html_of, inline, markdown, page_of
 from arc_core.report.standing import Standing
-from arc_core.report.summary import Row, arm_in_words, cohort_in_words, rows_of, spec_in_words
+from arc_core.report.summary import Row, arm_in_words, cohort_in_words, rows_of, spec_in_words, split_in_words
 
 LATEST_CYCLES = 10  # whose GPUs are shown
 LATEST_CURVES = 5
@@ -90,6 +90,7 @@ def _head(memory: Memory, study: Study, rows: Sequence[Row], champion: Experimen
         "study": study,
         "dataset": dataset,
         "cohort": cohort_in_words(dataset),
+        "split": split_in_words(split_of(study), dataset),
         "unit": "patient" if dataset.has_patient_ids else "image",
         "label": METRICS[study.metric].label,
         "higher": METRICS[study.metric].higher_is_better,

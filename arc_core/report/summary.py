@@ -5,7 +5,9 @@ from typing import Any
 
 from pydantic import Field
 
+from arc_core.data.leakage import Leakage
 from arc_core.data.manifest import Dataset
+from arc_core.data.splits import Split
 from arc_core.data.study import dataset_of
 from arc_core.experiments.board import Approval, Arm, Decision, Directive, Outcome, Proposal
 from arc_core.experiments.loop import Course
@@ -152,6 +154,27 @@ def cohort_in_words(dataset: Dataset) -> str:
     if not dataset.has_patient_ids:
         return f"{images}, patients unknown: each image counted as one"
     return f"{images} of {len({case.patient_id for case in dataset.cases})} patients"
+
+
+def split_in_words(split: Split, dataset: Dataset) -> str:
+    """`4 folds by patient; no near-duplicates were found among its 48 images`."""
+    unit = split.by if dataset.has_patient_ids or split.by != "patient" else "image"
+    said = [f"{split.folds} folds by {unit}"]
+    if not dataset.has_patient_ids:
+        said.append("without patient ids, patient-level disjointness is not demonstrable")
+    if (test := split.sealed) is not None:
+        said.append(f"a test part of {test.images} images of {test.patients} patients is sealed")
+    return "; ".join([*said, _leakage_in_words(split.leakage)])
+
+
+def _leakage_in_words(leakage: Leakage | None) -> str:
+    if leakage is None:
+        return "near-duplicates were not looked for when it was frozen"
+    if not leakage.pairs:
+        return f"no near-duplicates were found among its {leakage.images} images"
+    shown = ", ".join(f"{pair.one} and {pair.other}" for pair in leakage.pairs[:3])
+    more = f" and {len(leakage.pairs) - 3} more pairs" if len(leakage.pairs) > 3 else ""
+    return f"near-duplicates under two patients, each pair in one fold: {shown}{more}"
 
 
 def changes_in_words(proposal: Proposal | Caption) -> str:

@@ -90,6 +90,11 @@ def _segmented(plan: TrainingPlan, case: ImageCase, prediction: tuple[int, dict[
         raise ExperimentFailed(
             f"{path} is {mask.shape[1]} × {mask.shape[0]} px, its image {case.width_px} × {case.height_px} px"
         )
+    return segmented(case, fold, mask, reference)
+
+
+def segmented(case: ImageCase, fold: int, mask: Pixels, reference: Pixels) -> Case:
+    """What is measured of a predicted mask beside the reference, both uint8 (H, W) in the image's frame."""
     return Case(
         image_id=case.image_id,
         patient_id=case.patient_id,

@@ -4,11 +4,13 @@ import sqlite3
 
 import pytest
 
+from arc_core.data.synthetic import SyntheticConfig, generate
 from arc_core.errors import ArcError
 from arc_core.report.summary import CycleSummary, Row
 from flows.command_line import cycle_command
 from flows.cycle import arc
 from flows.loop import _need_one_that_ran
+from tests.arc_core.data.breakage import bright_copies
 from tests.command import TINY, run_cycle
 
 
@@ -77,6 +79,16 @@ def test_no_such_data_folder(refused, tmp_path):
 def test_an_empty_data_folder(refused, tmp_path):
     (tmp_path / "empty").mkdir()
     assert str(tmp_path / "empty") in refused("--data", str(tmp_path / "empty"))
+
+
+def test_copies_under_two_patients_fail_the_split_and_nothing_is_recorded(tmp_path):
+    generate(SyntheticConfig(cases=24, image_size_px=64, seed=3), tmp_path / "eyes")
+    bright_copies(tmp_path / "eyes")
+    finished = run_cycle(tmp_path / "home", "--data", str(tmp_path / "eyes"), "data.folds=2")
+    assert (finished.code, finished.memory.studies()) == (2, ())
+    (complaint,) = finished.err.splitlines()
+    assert complaint.startswith(f"DatasetError: {tmp_path}/eyes/images/sim_")
+    assert "nearly the same image as images/copy_" in complaint
 
 
 @pytest.mark.parametrize(

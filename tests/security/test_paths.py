@@ -1,7 +1,7 @@
 """A path or a name that a record gives stays below its own folder, whatever the record says."""
 
+import csv
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from arc_core.data.manifest import Dataset, ImageCase, read_dataset
+from arc_core.data.manifest import Dataset, read_dataset
 from arc_core.data.study import dataset_of
 from arc_core.data.synthetic import SyntheticConfig, generate
 from arc_core.errors import DatasetError, SpecError, StoreError
@@ -38,6 +38,7 @@ ESCAPES = (
     "a\0b",
     "",
     "x" * 300,
+    "x/" * 3000,
 )
 
 
@@ -90,7 +91,10 @@ def test_an_id_is_one_plain_name(folder, name):
         assert str(folder) in str(error)
 
 
-@pytest.mark.parametrize("name", ["../../x", "/x", "images/../x.png", "images/a/b.png", "images/..", "x.png"])
+OUTSIDE = ("../../x", "/x", "images/../x.png", "images/a/b.png", "images/..", "masks/a\0.png")
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
 @pytest.mark.parametrize("field", ["image", "mask", "image_id"])
 def test_a_dataset_from_a_record_has_no_file_outside_of_its_folder(field, name):
     """A plan, and the store's row of a study, tell where each image lies; results are named by its id."""
@@ -104,11 +108,9 @@ def test_a_dataset_from_a_record_has_no_file_outside_of_its_folder(field, name):
         "sha256": "0" * 64,
     }
     said = {"root": "/d", "name": "d", "task": "segmentation", "simulated": True, "has_patient_ids": False}
-    said["sha256"] = "0" * 64
-    assert dataset_of(STUDY.model_copy(update={"dataset": said | {"cases": [case]}})).cases
-    if (field, name) == ("image_id", "x.png"):
-        name = "x/y"
-    bad = STUDY.model_copy(update={"dataset": said | {"cases": [case | {field: name}]}})
+    good = STUDY.model_copy(update={"dataset": said | {"sha256": "0" * 64, "cases": [case]}})
+    assert dataset_of(good).cases
+    bad = good.model_copy(update={"dataset": good.dataset | {"cases": [case | {field: name}]}})
     with pytest.raises(StoreError, match=rf"study-1\.cases\.0\.{field}: its dataset in the store can't be"):
         dataset_of(bad)
 
@@ -133,14 +135,16 @@ def test_an_id_in_the_labels_is_looked_up_and_never_opened(drawn, tmp_path, imag
         read_dataset(folder, "classification")
 
 
-def test_a_patient_and_a_site_name_no_file(drawn, tmp_path):
-    """They may be called anything; they are compared and shown, and that is all."""
+def test_a_site_names_no_file(drawn, tmp_path):
+    """It may be called anything; it is compared and shown, and that is all."""
     folder = Path(shutil.copytree(drawn, tmp_path / "eyes"))
     labels = folder / "labels.csv"
-    header, *rows = labels.read_text().splitlines()
-    place = header.split(",").index("site")
-    rows = [",".join([*(c := row.split(","))[:place], "../../x", *c[place + 1 :]]) for row in rows]
-    labels.write_text("\n".join([header, *rows]) + "\n")
+    with labels.open(newline="") as file:
+        rows = [row | {"site": "../../x"} for row in csv.DictReader(file)]
+    with labels.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
     assert {case.site for case in read_dataset(folder, "classification").cases} == {"../../x"}
 
 
@@ -161,7 +165,4 @@ def test_only_a_network_or_loss_that_is_a_file_of_its_folder_is_imported(name):
 
 def test_a_case_that_was_read_is_one_that_a_record_may_hold(drawn):
     found = read_dataset(drawn, "classification")
-    again = Dataset.model_validate_json(found.model_dump_json())
-    assert again == found
-    assert json.loads(again.model_dump_json())["cases"][0]["image"] == found.cases[0].image
-    assert ImageCase.model_validate(found.cases[0].model_dump()) == found.cases[0]
+    assert Dataset.model_validate_json(found.model_dump_json()) == found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 
 def first(folder: Path, part: str = "images") -> Path:
@@ -57,6 +57,23 @@ def recompressed(folder: Path) -> None:
     copied(folder, "other")
     path = folder / "images" / "zz_copy.png"
     Image.open(path).save(path, compress_level=9)
+
+
+def brightened(image: Image.Image) -> Image.Image:
+    return ImageEnhance.Brightness(image).enhance(1.15)
+
+
+def bright_copies(folder: Path, *, same_patient: bool = False) -> None:
+    """A brighter copy of an image of six patients each, of a new patient or of the same."""
+    cells = [row.split(",") for row in (folder / "labels.csv").read_text().splitlines()[1:]]
+    rows = []
+    for number, (patient, of) in enumerate(list({row[2]: row for row in cells}.items())[:6]):
+        name = f"copy_{number}"
+        with Image.open(folder / "images" / f"{of[0]}.png") as image:
+            brightened(image).save(folder / "images" / f"{name}.png")
+        shutil.copy(folder / "masks" / f"{of[0]}.png", folder / "masks" / f"{name}.png")
+        rows.append(",".join([name, of[1], patient if same_patient else name, *of[3:]]))
+    edit_rows(folder, lambda known: [*known, *rows])
 
 
 def truncated(folder: Path) -> None:

@@ -1,9 +1,20 @@
+import json
+import sqlite3
+from contextlib import closing
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from arc_core.data.manifest import Dataset, ImageCase
+from arc_core.data.source import DataConfig
 from arc_core.data.splits import Split, make_split
+from arc_core.data.study import open_study
+from arc_core.errors import DatasetError
+from arc_core.experiments.memory import Memory
+from arc_core.experiments.study import study_id
+from arc_core.provenance.canonical import sha256_of
+from tests.contracts.old_store import DUMP
 
 
 def dataset(labels_by_patient: list[list[int | None]], task="segmentation", order=None) -> Dataset:
@@ -80,3 +91,87 @@ def test_without_patient_ids_the_split_admits_it(simulated):
 def test_a_fold_that_does_not_exist(simulated, fold):
     with pytest.raises(ValueError, match="between 0 and 2"):
         make_split(simulated, 3, 0).held_out(fold)
+
+
+def placed(patients: list[list[tuple[str, int | None]]], task="segmentation") -> Dataset:
+    """A dataset whose patients have an image at each of such sites; their cameras are called the same."""
+    whole = dataset([[label for _, label in images] for images in patients], task)
+    sites = [site for images in patients for site, _ in images]
+    cases = [
+        case.model_copy(update={"site": site, "camera": site})
+        for case, site in zip(whole.cases, sites, strict=True)
+    ]
+    return whole.model_copy(update={"cases": tuple(cases)})
+
+
+@settings(max_examples=60)
+@given(
+    patients=st.lists(
+        st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([0, 1])), min_size=1, max_size=3),
+        min_size=1,
+        max_size=25,
+    ),
+    by=st.sampled_from(["site", "camera"]),
+    data=st.data(),
+)
+def test_a_site_and_a_patient_lie_in_one_fold(patients, by, data):
+    whole = placed([*patients, [("elsewhere", 0)]])
+    split = make_split(whole, 2, 0, by)
+    assert split.by == by
+    assert {split.assignment[case.image_id] for case in whole.cases} == {0, 1}
+    for mark in (by, "patient_id"):
+        folds = {(getattr(case, mark), split.assignment[case.image_id]) for case in whole.cases}
+        assert len(folds) == len({place for place, _ in folds})
+    cases = tuple(data.draw(st.permutations(whole.cases)))
+    assert make_split(whole.model_copy(update={"cases": cases}), 2, 0, by) == split
+
+
+def test_sites_joined_by_a_patient_are_one():
+    patients = [[("a", 0), ("b", 1)], [("b", 0), ("c", 0)], [("d", 1)]]
+    assert make_split(placed(patients), 2, 0, "site").folds == 2
+    with pytest.raises(DatasetError, match="got 2 sites, where those that share a patient count as one;"):
+        make_split(placed(patients), 3, 0, "site")
+
+
+def test_too_few_sites(simulated):
+    with pytest.raises(DatasetError, match=r"Set data.folds=2 or less, or set data.split_by=patient\.$"):
+        make_split(simulated, 3, 0, "site")
+    with pytest.raises(DatasetError, match=r"got 1 cameras.*\. Set data.split_by=patient\.$"):
+        make_split(placed([[("a", 0)], [("a", 1)]]), 2, 0, "camera")
+    with pytest.raises(DatasetError, match="fewer sites with label 0 than folds; got 1 sites"):
+        make_split(placed([[("a", 0)], [("b", 1)]], "classification"), 2, 0, "site")
+
+
+def test_an_image_without_its_site_is_named(simulated):
+    cases = [case.model_copy(update={"site": None}) if case.label else case for case in simulated.cases]
+    unknown = simulated.model_copy(update={"cases": tuple(cases)})
+    with pytest.raises(DatasetError, match=r"labels\.csv: the site of 'sim_.*' is not given \(12 of 24 have"):
+        make_split(unknown, 2, 0, "site")
+    assert make_split(unknown, 2, 0).folds == 2
+
+
+def test_studies_of_before_keep_their_name_and_their_split():
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(DUMP.read_text())
+        name, stored, frozen = db.execute("SELECT id, dataset, split FROM studies").fetchone()
+    whole, old = Dataset.model_validate_json(stored), json.loads(frozen)
+    split = make_split(whole, old["folds"], old["seed"])
+    assert split.model_dump(mode="json", exclude={"leakage", "sealed"}) == old
+    assert split.sha256 == sha256_of(old)
+    assert study_id(whole.sha256, "segmentation", "mean_dice", old["folds"], old["seed"]) == name
+
+
+def test_another_way_to_split_is_another_study(folder, tmp_path):
+    with closing(Memory(f"sqlite:///{tmp_path / 'arc.db'}")) as memory:
+        names = {
+            open_study(
+                memory,
+                DataConfig(path=str(folder), folds=2, split_by=by),
+                "segmentation",
+                "mean_dice",
+                tmp_path,
+            ).id
+            for by in ("patient", "site", "camera")
+        }
+        assert set(memory.studies()) == names
+    assert len(names) == 3

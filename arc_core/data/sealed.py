@@ -1,0 +1,106 @@
+"""The test part: set apart before folds are made, and until it is opened known by its hashes alone.
+
+No case of it is in the study's dataset, so no training, agent or report has a way to it. That its images
+don't come in by another door, as data of another study or to be predicted, is seen to by `need_unsealed`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from arc_core.data.manifest import Dataset, read_dataset
+from arc_core.errors import DatasetError
+from arc_core.experiments.metric import Task
+from arc_core.provenance.canonical import sha256_of
+from arc_core.record import Record
+
+PART = "the test part"
+By = Literal["patient", "site", "camera"]
+Draw = Callable[[Dataset, float, int, By], tuple[Dataset, Dataset]]
+"""From a whole dataset, a share of its patients, a seed and what never lies in two parts to the two parts."""
+
+
+class Sealed(Record):
+    """What is kept of a test part. `share`: of the patients of the study's own folder; None: a folder."""
+
+    root: str = Field(description="absolute path of the folder where it lies")
+    share: float | None
+    seed: int = Field(description="of the draw, where it is a share")
+    by: By
+    sha256: str = Field(description="over the canonical JSON of its cases")
+    images: int
+    patients: int
+    image_sha256: tuple[str, ...] = Field(description="of each image file, sorted")
+
+
+def sealed_from(test: Dataset, share: float | None, seed: int, by: By) -> Sealed:
+    return Sealed(
+        root=test.root,
+        share=share,
+        seed=seed,
+        by=by,
+        sha256=test.sha256,
+        images=len(test.cases),
+        patients=len({case.patient_id for case in test.cases}),
+        image_sha256=tuple(sorted(case.sha256 for case in test.cases)),
+    )
+
+
+def only(dataset: Dataset, image_ids: Iterable[str]) -> Dataset:
+    """The dataset with these cases alone."""
+    kept = frozenset(image_ids)
+    cases = tuple(case for case in dataset.cases if case.image_id in kept)
+    sha256 = sha256_of([case.model_dump(mode="json") for case in cases])
+    return dataset.model_copy(update={"cases": cases, "sha256": sha256})
+
+
+def need_apart_patients(development: Dataset, test: Dataset) -> None:
+    """DatasetError where a patient is in both. Without patient ids that can't be told."""
+    if not (development.has_patient_ids and test.has_patient_ids):
+        return
+    both = {case.patient_id for case in development.cases} & {case.patient_id for case in test.cases}
+    if both:
+        raise DatasetError(
+            f"patient {min(both)} is in the study's data too ({len(both)} are)",
+            where=Path(test.root) / "labels.csv",
+            cure="Remove the patient from one of the two; ids of other patients must differ.",
+        )
+
+
+def joined(development: Dataset, test: Dataset) -> Dataset:
+    """Both as one, to look for near-duplicates in: image ids of the test part begin with `test part/`."""
+    cases = [
+        case.model_copy(update={"image": str(part.image_path(case)), "image_id": prefix + case.image_id})
+        for part, prefix in ((development, ""), (test, f"{PART}/"))
+        for case in part.cases
+    ]
+    return development.model_copy(update={"cases": tuple(cases)})
+
+
+def reopened(sealed: Sealed, task: Task, draw: Draw) -> Dataset:
+    """Its cases, read anew; `draw` draws a share again. DatasetError where they are not what was sealed."""
+    whole = read_dataset(Path(sealed.root), task)
+    test = whole if sealed.share is None else draw(whole, sealed.share, sealed.seed, sealed.by)[1]
+    if test.sha256 != sealed.sha256:
+        raise DatasetError(
+            "the test part is not the one that was sealed",
+            where=sealed.root,
+            got=f"{len(test.cases)} images, SHA-256 {test.sha256}",
+            expected=f"{sealed.images} images, SHA-256 {sealed.sha256}",
+            cure="Restore the folder as it was when the study began: images, masks and labels.csv.",
+        )
+    return test
+
+
+def need_unsealed(images: Mapping[str, object], sealed: Mapping[str, Sealed]) -> None:
+    """DatasetError where an image belongs to a test part. `images`: SHA-256 → where it lies."""
+    for study, part in sorted(sealed.items()):
+        known = images.keys() & set(part.image_sha256)
+        if known:
+            raise DatasetError(
+                f"the image belongs to the sealed test part of {study} ({len(known)} of these do)",
+                where=min(str(images[sha256]) for sha256 in known),
+                cure="It opens only by `python -m flows.dossier open-test`. Leave these images out.",
+            )

@@ -1,0 +1,113 @@
+"""What `python -m flows.dossier` does with a sealed test part: lock the plan, lock the threshold, open it."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+
+from arc_core.errors import StoreError
+from arc_core.experiments.memory import Memory, open_memory
+from arc_core.experiments.metric import METRICS, Estimate
+from arc_core.experiments.runs import Runs
+from arc_core.experiments.verification import seal
+from arc_core.gate.panel import read_cases
+from arc_core.settings import get_settings
+from arc_core.training.opening import Opened, file_of, lock_plan, lock_threshold, open_test
+from flows.terminal import Terminal
+from tasks.champion import Champion, champion_of, networks_of
+
+ACTS = {
+    "lock-plan": "lock how the sealed test part will be analysed",
+    "lock-threshold": "lock the champion's threshold, on the cases it was tuned on",
+    "open-test": "open the sealed test part and measure the champion on it; each opening is counted",
+}
+
+
+def add_acts(acts: "ArgumentParser._SubParsersAction[ArgumentParser]") -> None:  # type: ignore[name-defined]
+    for name, help_ in ACTS.items():
+        act = acts.add_parser(name, help=help_)
+        act.add_argument("--by", required=True, metavar="NAME", type=_words, help="the person who does it")
+        act.add_argument(
+            "--reason",
+            required=name == "open-test",
+            type=_words,
+            default=None,
+            metavar="TEXT",
+            help="why; stands in the ledger",
+        )
+        act.add_argument("--study", metavar="ID", help="default: the study that ran last")
+        if name == "lock-plan":
+            act.add_argument("--file", type=Path, metavar="SAP", help="a plan of your own, kept by its hash")
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise ArgumentTypeError("it is empty")
+    return text.strip()
+
+
+def do(given: Namespace) -> None:
+    """One of the acts, told on the terminal."""
+    settings = get_settings()
+    if not settings.has_store:
+        raise StoreError("there is no store", where=settings.home, cure="Run a cycle first.")
+    memory = open_memory(settings.store_url)
+    champion = champion_of(memory, given.study)
+    terminal, study = Terminal(), champion.study
+    match given.act:
+        case "lock-plan":
+            if given.file is not None and not given.file.is_file():
+                raise StoreError("there is no such file", where=given.file, cure="Name your analysis plan.")
+            lock_plan(memory, study, given.by, given.reason or "", given.file)
+            terminal.say(f"The analysis plan of {study.id} is locked.")
+        case "lock-threshold":
+            cases = read_cases(memory, Runs.of(settings), champion.experiment.id)
+            threshold = lock_threshold(
+                memory, study, champion.experiment, cases, given.by, given.reason or ""
+            )
+            said = "none, as not every image has a label" if threshold is None else f"{threshold:.4f}"
+            terminal.say(f"The threshold of {champion.experiment.id} is locked: {said}.")
+        case _:
+            for line in _told(_opened(memory, champion, given, terminal), champion):
+                terminal.say(line)
+    seal(memory.ledger, settings)
+
+
+def _opened(memory: Memory, champion: Champion, given: Namespace, terminal: Terminal) -> Opened:
+    predictor, _ = networks_of(memory, champion.experiment.id)
+    with terminal.progress("the champion meets the test part"):
+        return open_test(
+            memory,
+            champion.study,
+            champion.experiment,
+            predictor.predict,
+            by=given.by,
+            reason=given.reason,
+            home=get_settings().home.resolve(),
+        )
+
+
+def _told(opened: Opened, champion: Champion) -> list[str]:
+    """The figures that stand for the others; the file has them all."""
+    found, mark = opened.evaluation, "SIMULATED · " if champion.study.simulated else ""
+    masks, scores = found.segmentation, found.classification
+    figures: dict[str, Estimate | None] = {}
+    if masks is not None:
+        figures |= {
+            "disc Dice": masks.disc.dice_mean,
+            "cup Dice": masks.cup.dice_mean,
+            "vCDR MAE": masks.vcdr_mae,
+        }
+    if scores is not None:
+        figures |= {"AUC": scores.auc, METRICS["brier"].label: scores.brier}
+    if scores is not None and scores.confusion is not None and opened.threshold is not None:
+        at = f"at the locked threshold {opened.threshold:.4f}"
+        figures |= {
+            f"sensitivity {at}": scores.confusion.sensitivity,
+            f"specificity {at}": scores.confusion.specificity,
+        }
+    times = "the first time" if opened.number == 1 else f"opening {opened.number}"
+    return [
+        f"{mark}The test part of {opened.study_id}, {times}: {found.images} images of "
+        f"{found.patients} patients, by champion {opened.experiment_id}. 95 % intervals.",
+        *(f"{name}: {estimate or 'not defined'}" for name, estimate in figures.items()),
+        f"All figures and cases: {get_settings().home.resolve() / file_of(opened)}",
+    ]

@@ -1,0 +1,148 @@
+"""A sealed test part in a real study: it opens in one order only, is counted, and has no other door."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from arc_core.data.manifest import read_dataset
+from arc_core.data.splits import hold_back
+from arc_core.data.study import split_of
+from tests.command import TWO, copied, environment, memory_in, run_cycle
+from tests.conftest import ROOT
+
+SHARE = "data.test=0.25"
+STUDY = (*TWO, "data.synthetic.cases=24", SHARE)
+
+
+def command(home: Path, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", f"flows.{module}", *arguments],
+        cwd=ROOT,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    home = tmp_path_factory.mktemp("sealed") / "home"
+    ran = run_cycle(home, *STUDY)
+    assert ran.code == 0, ran.err
+    return home
+
+
+@pytest.fixture
+def home(made, tmp_path) -> Path:
+    return copied(made, tmp_path / "home")
+
+
+def study_in(home: Path):
+    memory = memory_in(home)
+    (study,) = memory.studies()
+    return memory.study(study)
+
+
+def told(home: Path) -> list[tuple[str, str, dict]]:
+    entries = memory_in(home).ledger.entries()
+    return [(e.event.kind, e.event.actor.name, e.event.facts) for e in entries]
+
+
+def test_it_opens_after_plan_and_threshold_alone(home):
+    sap = home.parent / "plan.txt"
+    sap.write_text("our plan")
+    opening = ("open-test", "--by", "Ada", "--reason", "the study is over")
+    before = len(told(home))
+    for lacking in ("the analysis plan is not locked", "the threshold of exp-"):
+        ran = command(home, "dossier", *opening)
+        assert ran.returncode == 2
+        assert lacking in ran.stderr
+        assert not (home / "evaluations").exists()
+        if "plan" in lacking:
+            assert command(home, "dossier", "lock-threshold", "--by", "Ada").returncode == 2
+            assert len(told(home)) == before, "refused, and nothing was told"
+            assert command(home, "dossier", "lock-plan", "--by", "Ada", "--file", str(sap)).returncode == 0
+    assert command(home, "dossier", "lock-threshold", "--by", "Ada").returncode == 0
+    first, second = (command(home, "dossier", *opening) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert "the first time" in first.stdout
+    assert "opening 2" in second.stdout
+    assert first.stdout.startswith("SIMULATED")
+    events = told(home)[before:]
+    assert [kind for kind, _, _ in events] == [
+        *("sap.locked", "threshold.locked"),
+        *("testset.opened", "eval.completed") * 2,
+    ]
+    assert [facts["number"] for kind, _, facts in events if kind == "testset.opened"] == [1, 2]
+    assert {name for kind, name, _ in events if kind != "eval.completed"} == {"Ada"}
+    kept = [json.loads(path.read_bytes()) for path in sorted((home / "evaluations").iterdir())]
+    assert [each["opened"]["number"] for each in kept] == [1, 2]
+    assert kept[0]["cases"] == kept[1]["cases"]
+    sealed = split_of(study_in(home)).sealed
+    assert len(kept[0]["cases"]) == kept[0]["opened"]["evaluation"]["images"] == sealed.images
+    assert command(home, "dossier", "verify").returncode == 0
+    next((home / "evaluations").iterdir()).write_text("{}")
+    ran = command(home, "dossier", "verify")
+    assert ran.returncode == 1
+    assert "evaluations" in ran.stderr
+    assert command(home, "dossier", "lock-plan", "--by", "Ada").returncode == 0
+    assert "deviation.recorded" in [kind for kind, _, _ in told(home)]
+    ran = command(home, "dossier", *opening)
+    assert ran.returncode == 2
+    assert "locked under another plan" in ran.stderr
+
+
+def test_no_public_path_reads_it(home):
+    """Another study, a dry run, another share, the champion's predictions, what was written so far."""
+    study = study_in(home)
+    root = Path(study.dataset["root"])
+    hidden = hold_back(read_dataset(root, "segmentation"), 0.25, 0)[1]
+    door = f"sealed test part of {study.id}"
+    without = tuple(word for word in STUDY if word != SHARE)
+    for arguments in (
+        without,
+        ("--dry-run", *without),
+        (*without, "data.test=0.5"),
+    ):
+        ran = run_cycle(home, *arguments)
+        assert ran.code == 2, ran.out + ran.err
+        assert door in ran.err
+    images = home.parent / "images"
+    images.mkdir()
+    for case in hidden.cases[:1]:
+        shutil.copy(hidden.image_path(case), images / "innocent.png")
+    ran = command(home, "predict", str(images), "--out", str(home.parent / "out"))
+    assert ran.returncode == 2
+    assert door in ran.stderr
+    assert not (home.parent / "out" / "predictions.csv").exists()
+    ids = {case.image_id for case in hidden.cases}
+    for path in home.glob("runs/*/fold-*/predictions.csv"):
+        with path.open() as file:
+            assert {row["image_id"] for row in csv.DictReader(file)} & ids == set()
+    for path in (home / "report").rglob("*.html"):
+        text = path.read_text()
+        assert not [name for name in ids if name in text], path
+        assert "is sealed" in text or path.name == "index.html"
+    asked = [name for call in memory_in(home).calls.of_study(study.id) for name in ids if name in str(call)]
+    assert asked == []
+
+
+def test_a_study_without_one_has_nothing_to_open(one_cycle):
+    for act in (("lock-plan",), ("open-test", "--reason", "curious")):
+        ran = command(one_cycle.home, "dossier", *act, "--by", "Ada")
+        assert ran.returncode == 2
+        assert "the study has no test part" in ran.stderr
+        assert "data.test" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("open-test", "--by", "Ada"), ("open-test", "--by", " ", "--reason", "x")]
+)
+def test_a_name_and_a_reason_are_needed(one_cycle, arguments):
+    assert command(one_cycle.home, "dossier", *arguments).returncode == 2
