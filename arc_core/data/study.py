@@ -53,8 +53,8 @@ def open_study(memory: Memory, config: DataConfig, task: Task, metric: str, home
 
 def sealed_in(memory: Memory) -> dict[str, Sealed]:
     """Study → its test part, of those that have one."""
-    splits = {study: split_of(memory.study(study)) for study in memory.studies()}
-    return {study: split.sealed for study, split in splits.items() if split.sealed is not None}
+    parts = {study: memory.study(study).split.get("sealed") for study in memory.studies()}
+    return {study: Sealed.model_validate(part) for study, part in parts.items() if part is not None}
 
 
 def _parts(whole: Dataset, config: DataConfig, task: Task) -> tuple[Dataset, Dataset | None]:
