@@ -3,6 +3,7 @@
 import sys
 from argparse import Namespace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NoReturn
 
 from arc_core.errors import StoreError
@@ -10,6 +11,7 @@ from arc_core.experiments.backup import ANCHORS
 from arc_core.experiments.database import Database
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
+from arc_core.experiments.snapshot import copy_sqlite
 from arc_core.experiments.verification import Verified, verify
 from arc_core.provenance.heads import Heads
 from arc_core.settings import beside, get_settings
@@ -45,16 +47,19 @@ def dossier_command() -> NoReturn:
 def _verify(given: Namespace) -> None:
     settings = get_settings()
     folder = (given.folder or settings.home).resolve()
+    heads = Heads(given.heads or _heads_of(folder))
     if given.folder is None and settings.has_store:
-        database, runs = open_memory(settings.store_url).database, Runs.of(settings)
+        found = verify(open_memory(settings.store_url).database, heads, Runs.of(settings), key=given.key)
     elif (folder / STORE).is_file():
-        database, runs = Database(f"sqlite:///{folder / STORE}"), Runs(folder / "runs")
+        with TemporaryDirectory(prefix="arc-verify-") as scratch:
+            copy = Path(scratch) / STORE  # to open one of an older ARC would change it
+            copy_sqlite(folder / STORE, copy)
+            found = verify(Database(f"sqlite:///{copy}"), heads, Runs(folder / "runs"), key=given.key)
     else:
         raise StoreError(
             "there is no store to verify", where=folder, cure="Name an ARC home, or a backup of one."
         )
-    heads = Heads(given.heads or _heads_of(folder))
-    print(_told(verify(database, heads, runs, key=given.key), heads))
+    print(_told(found, heads))
 
 
 def _heads_of(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
@@ -33,10 +33,20 @@ def reproduce_command() -> NoReturn:
     parser = parser_for("python -m flows.reproduce", "Train a finished experiment again, and compare.")
     parser.add_argument("experiment", metavar="EXPERIMENT_ID")
     tolerated = f"largest difference of a metric where predictions are not identical; default {TOLERANCE}"
-    parser.add_argument("--tolerance", type=float, default=TOLERANCE, metavar="T", help=tolerated)
+    parser.add_argument("--tolerance", type=_tolerance, default=TOLERANCE, metavar="T", help=tolerated)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the second training there; made")
     given = parser.parse_args()
     sys.exit(guarded(lambda: _reproduce(given)))
+
+
+def _tolerance(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 1:
+        raise ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
 
 
 def _reproduce(given: Namespace) -> None:

@@ -1,6 +1,6 @@
 """What `python -m flows.dossier` does with a sealed test part: lock the plan, lock the threshold, open it."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
 from pathlib import Path
 
 from arc_core.errors import StoreError
@@ -21,7 +21,7 @@ ACTS = {
 }
 
 
-def add_acts(acts: "ArgumentParser._SubParsersAction[ArgumentParser]") -> None:  # type: ignore[name-defined]
+def add_acts(acts: "_SubParsersAction[ArgumentParser]") -> None:
     for name, help_ in ACTS.items():
         act = acts.add_parser(name, help=help_)
         act.add_argument("--by", required=True, metavar="NAME", type=_words, help="the person who does it")

@@ -26,20 +26,21 @@ def predict_images(champion: Champion, images: Path, out: Path) -> Predicted:
     """Predict every image of the folder, and say beside the table who predicted."""
     found, memory = images_in(images), open_memory(get_settings().store_url)
     check_out(images, out)
-    need_unsealed({sha256_of_file(path): path for path in found.values()}, sealed_in(memory))
+    hashes = {path: sha256_of_file(path) for path in found.values()}
+    need_unsealed({sha256: path for path, sha256 in hashes.items()}, sealed_in(memory))
     predictor, _ = networks_of(memory, champion.experiment.id)
     places = {image_id: place for place, image_id in enumerate(found, 1)}
     return predict_folder(
         predictor.predict,
         found,
         out,
-        "\n".join(filter(None, (champion.words, _trained_on(champion.study, found.values()), NOTICE, ""))),
+        "\n".join(filter(None, (champion.words, _trained_on(champion.study, hashes.values()), NOTICE, ""))),
         lambda image_id: tell("images", 100 * places[image_id] / len(found), image_id),
     )
 
 
-def _trained_on(study: Study, images: Iterable[Path]) -> str:
+def _trained_on(study: Study, hashes: Iterable[str]) -> str:
     """A warning where the champion is asked about the images it learned from."""
     learned = {case.sha256 for case in dataset_of(study).cases}
-    known = sum(sha256_of_file(path) in learned for path in images)
+    known = sum(sha256 in learned for sha256 in hashes)
     return f"Of these images, {known} belong to the study itself: it was trained on them." if known else ""

@@ -1,5 +1,7 @@
 """The connection to the store: SQLite in WAL mode or PostgreSQL, brought up to date when it is opened."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,6 +25,7 @@ from arc_core.experiments.upgrade import bring_up_to_date, version_of
 from arc_core.provenance.files import clear_errors
 
 BUSY_TIMEOUT_S = 60
+SWITCH_AGAIN_S = 0.02
 CURE = "Check ARC_HOME and ARC_DATABASE_URL, the disk and the file's permissions."
 URL_CURE = "Use sqlite:////absolute/path/arc.db or postgresql://user:password@host/database."
 UNWRITABLE = "Let {file} and its folder be written, or choose another folder with ARC_HOME."
@@ -194,9 +197,23 @@ def _first_line(error: BaseException | SQLAlchemyError | None) -> str:
 
 def _configure_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself
-    connection.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Of several processes that switch a file to WAL at once, SQLite refuses all but one without a wait."""
+    (timeout_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    until = time.monotonic() + timeout_ms / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() >= until:
+                raise
+        time.sleep(SWITCH_AGAIN_S)
 
 
 def _let_tables_be_rebuilt(connection: Any, _: object) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from securesystemslib.signer import CryptoSigner, SSlibKey
 from sqlalchemy import select
 
 from arc_core.errors import Unverified
@@ -20,6 +19,9 @@ from arc_core.provenance.heads import Head, Heads, declaration, key_of, signer_i
 from arc_core.provenance.ledger import Entry, checked
 from arc_core.record import Record
 from arc_core.settings import Settings
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner, SSlibKey
 
 EVALUATIONS = "evaluations"
 """Folder of the home with what was measured on test parts."""
@@ -49,12 +51,13 @@ class Verified(Record):
     files: int
 
 
-def declare_key(ledger: Ledger, settings: Settings) -> CryptoSigner:
+def declare_key(ledger: Ledger, settings: Settings) -> "CryptoSigner":
     """The home's key to sign with, of which the ledger tells from the first time on."""
     signer = signer_in(settings.home.resolve())
     told = declaration(signer)
-    if all(entry.event.facts != told for entry in ledger.entries(kind="key.declared")):
-        ledger.append(event("key.declared", told["key"][:16], facts=told))
+    name = told["key"][:16]  # by which few rows are looked at, however long the ledger is
+    if all(entry.event.facts != told for entry in ledger.entries(kind="key.declared", subject=name)):
+        ledger.append(event("key.declared", name, facts=told))
     return signer
 
 

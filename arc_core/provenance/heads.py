@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from typing import TYPE_CHECKING
 
 from arc_core.errors import StoreError, Unverified
 from arc_core.provenance.files import clear_errors
 from arc_core.record import Record
+
+if TYPE_CHECKING:  # it takes 0.1 s, which a dry run need not wait for
+    from securesystemslib.dsse import Envelope
+    from securesystemslib.signer import CryptoSigner, SSlibKey
 
 PAYLOAD_TYPE = "application/vnd.arc.ledger-head+json"
 KEY = "ledger-key.pem"
@@ -54,8 +54,10 @@ class Heads:
             self.folder.mkdir(parents=True, exist_ok=True)
             TemporaryFile(dir=self.folder).close()
 
-    def add(self, head: Head, signer: CryptoSigner) -> None:
+    def add(self, head: Head, signer: "CryptoSigner") -> None:
         """Sign it, and have it on the disk."""
+        from securesystemslib.dsse import Envelope
+
         envelope = Envelope(head.model_dump_json().encode(), PAYLOAD_TYPE, {})
         envelope.sign(signer)
         path = self.path(head.ledger)
@@ -66,11 +68,13 @@ class Heads:
                 file.flush()
                 os.fsync(file.fileno())
 
-    def of(self, ledger: str, keys: Mapping[str, SSlibKey]) -> Iterator[Head]:
+    def of(self, ledger: str, keys: "Mapping[str, SSlibKey]") -> Iterator[Head]:
         """The heads of this ledger, oldest first, each signed with one of `keys` (id → key).
 
         Unverified where a line is none of them.
         """
+        from securesystemslib.dsse import Envelope
+
         path = self.path(ledger)
         if not path.exists():
             return
@@ -89,8 +93,11 @@ class Heads:
             yield head
 
 
-def signer_in(home: Path) -> CryptoSigner:
+def signer_in(home: Path) -> "CryptoSigner":
     """The home's key to sign with, made when it is first asked for. Only its owner may read it."""
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from securesystemslib.signer import CryptoSigner
+
     path = home / KEY
     with clear_errors(path):
         try:
@@ -108,23 +115,27 @@ def signer_in(home: Path) -> CryptoSigner:
             ) from error
 
 
-def key_of(said: Mapping[str, str]) -> SSlibKey:
+def key_of(said: Mapping[str, str]) -> "SSlibKey":
     """The public key that an event declares."""
+    from securesystemslib.signer import SSlibKey
+
     form = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": said["public_key"]}}
     return SSlibKey.from_dict(said["key"], form)
 
 
-def declaration(signer: CryptoSigner) -> dict[str, str]:
+def declaration(signer: "CryptoSigner") -> dict[str, str]:
     """What an event says of the key."""
     return {"key": signer.public_key.keyid, "public_key": signer.public_key.keyval["public"]}
 
 
-def _line(envelope: Envelope) -> bytes:
+def _line(envelope: "Envelope") -> bytes:
     """The one way to write it; Base64, for one, has several for the same bytes."""
     return json.dumps(envelope.to_dict(), separators=(",", ":")).encode() + b"\n"
 
 
-def _is_signed(envelope: Envelope, keys: Mapping[str, SSlibKey]) -> bool:
+def _is_signed(envelope: "Envelope", keys: "Mapping[str, SSlibKey]") -> bool:
+    from securesystemslib.exceptions import VerificationError
+
     try:
         envelope.verify(list(keys.values()), 1)
     except (VerificationError, ValueError):

@@ -6,6 +6,7 @@ from typing import Any
 from arc_core.data.manifest import Dataset
 from arc_core.data.study import split_of
 from arc_core.errors import ArcError
+from arc_core.evaluation.subgroups import FEW_PATIENTS
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.result import Case
@@ -14,8 +15,6 @@ from arc_core.experiments.study import Experiment, Study
 from arc_core.gate.bootstrap import interval
 from arc_core.gate.panel import read_cases
 from arc_core.record import Record
-
-FEW = 10  # patients, under which an interval says little
 
 
 class SiteRow(Record):
@@ -28,7 +27,7 @@ class SiteRow(Record):
 
     @property
     def is_small(self) -> bool:
-        return self.patients < FEW
+        return self.patients < FEW_PATIENTS
 
 
 def told_of_sites(
@@ -37,7 +36,7 @@ def told_of_sites(
     """What `sites.md.j2` is filled in with, but for the metric's `label`."""
     return {
         "sites": by_site(memory, study, dataset, runs, champion),
-        "few": FEW,
+        "few": FEW_PATIENTS,
         "split_by": split_of(study).by,
         "has_patient_ids": dataset.has_patient_ids,
     }

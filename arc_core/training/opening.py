@@ -58,16 +58,7 @@ def sealed_of(study: Study) -> Sealed:
 
 def lock_plan(memory: Memory, study: Study, by: str, reason: str, document: Path | None) -> None:
     """Lock how the test part will be analysed; `document` is a person's own plan, kept by its hash."""
-    sealed = sealed_of(study)
-    plan: dict[str, Json] = {
-        "task": study.task,
-        "primary metric": study.metric,
-        "metrics": list(OF_TASK[study.task]),
-        "intervals": f"95 %, percentile bootstrap by patient, {RESAMPLES} resamples",
-        "threshold": RULE,
-        "evaluation": VERSION,
-        "test part": sealed.sha256,
-    }
+    plan = _plan_of(study)
     outputs = {"plan": digest(plan)} | ({} if document is None else {document.name: sha256_of_file(document)})
     if (opened := openings(memory, study)) > 0:
         why = f"the plan is locked anew after the test part was opened {opened} times"
@@ -75,6 +66,18 @@ def lock_plan(memory: Memory, study: Study, by: str, reason: str, document: Path
     memory.ledger.append(
         event("sap.locked", study.id, Actor(name=by), reason=reason, outputs=outputs, facts=plan)
     )
+
+
+def _plan_of(study: Study) -> dict[str, Json]:
+    return {
+        "task": study.task,
+        "primary metric": study.metric,
+        "metrics": list(OF_TASK[study.task]),
+        "intervals": f"95 %, percentile bootstrap by patient, {RESAMPLES} resamples",
+        "threshold": RULE,
+        "evaluation": VERSION,
+        "test part": sealed_of(study).sha256,
+    }
 
 
 def lock_threshold(
@@ -113,6 +116,12 @@ def open_test(
             f"the threshold of {champion.id} was locked under another plan",
             where=study.id,
             cure="Lock it anew: python -m flows.dossier lock-threshold --by NAME.",
+        )
+    if plan.event.facts != _plan_of(study):
+        raise StoreError(
+            "the locked plan is not what this ARC would do: it was locked with another version",
+            where=study.id,
+            cure="Open the test part with that version, or lock plan and threshold anew.",
         )
     threshold = lock.event.facts["threshold"]
     number = openings(memory, study) + 1

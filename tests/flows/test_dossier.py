@@ -21,6 +21,7 @@ from arc_core.provenance.ledger import enter
 from arc_core.settings import load_settings
 from tests.command import TWO, environment, run_cycle
 from tests.conftest import ROOT
+from tests.contracts.old_store import write_old_store
 
 GUARDS = ("ledger_no_update", "ledger_no_delete", "ledger_no_replace")
 
@@ -171,23 +172,43 @@ def test_whatever_was_done_is_named(home, harm: Callable[[Path], object], fault:
     assert fault in first_fault(home)
 
 
-def test_a_ledger_written_anew_differs_from_its_heads(home, tmp_path):
-    """Who has the key, but not the heads: the whole chain is consistent again, from the changed event on."""
+def write_anew(home: Path, number: int) -> None:
+    """As who has the key, but not the heads: from that event on the whole chain is consistent again."""
     with closing(Memory(f"sqlite:///{home / 'arc.db'}")) as memory:
         entries = list(memory.ledger.entries())
     rows, last = [], None
     for entry in entries:
         event = entry.event
-        if entry.number == 5:
+        if entry.number == number:
             event = event.model_copy(update={"reason": "a better one"})
         last = enter(event, last and last[:2])
         rows.append((last.hash, last.body, last.number))
     change(home, "UPDATE ledger SET kind = kind")
     with closing(sqlite3.connect(home / "arc.db")) as db, db:
         db.executemany("UPDATE ledger SET hash = ?, body = ? WHERE number = ?", rows)
+
+
+def test_a_ledger_written_anew_differs_from_its_heads(home):
+    write_anew(home, 5)
     fault = first_fault(home)
     assert "is not the one that was signed" in fault
     assert "the ledger was written anew" in fault
+
+
+def test_a_ledger_written_anew_from_its_first_event_has_no_head(home):
+    """Its heads would lie under another name, so that none contradicts it."""
+    write_anew(home, 1)
+    assert "written anew from its first event on" in first_fault(home)
+
+
+def test_verifying_a_folder_changes_nothing_in_it(tmp_path):
+    """Not even a store of an older ARC, which would be brought up to date where it is opened."""
+    (tmp_path / "old").mkdir()
+    write_old_store(f"sqlite:///{tmp_path / 'old' / 'arc.db'}")
+    before = (tmp_path / "old" / "arc.db").read_bytes()
+    assert command(tmp_path / "home", str(tmp_path / "old")).returncode == 1
+    assert [path.name for path in (tmp_path / "old").iterdir()] == ["arc.db"]
+    assert (tmp_path / "old" / "arc.db").read_bytes() == before
 
 
 def test_only_the_key_that_was_noted_may_have_signed(home):

@@ -131,6 +131,13 @@ def test_an_unknown_experiment_is_refused(home, experiment):
     assert f"{experiment} is not in the store" in ran.stderr
 
 
+@pytest.mark.parametrize("tolerance", ["-1", "nan", "much"])
+def test_a_tolerance_that_is_none_is_refused(home, tolerance):
+    ran = command(home, "exp-0000000000", "--tolerance", tolerance)
+    assert ran.returncode == 2
+    assert "is not a number from 0 to 1" in ran.stderr
+
+
 def test_a_folder_that_is_there_is_left_alone(home):
     ran = command(home, finished(home), "--keep", str(home))
     assert ran.returncode == 2

@@ -12,6 +12,8 @@ import pytest
 from arc_core.data.manifest import read_dataset
 from arc_core.data.splits import hold_back
 from arc_core.data.study import split_of
+from arc_core.errors import StoreError
+from arc_core.training.opening import lock_plan, lock_threshold, open_test
 from tests.command import TWO, copied, environment, memory_in, run_cycle
 from tests.conftest import ROOT
 
@@ -96,6 +98,17 @@ def test_it_opens_after_plan_and_threshold_alone(home):
     ran = command(home, "dossier", *opening)
     assert ran.returncode == 2
     assert "locked under another plan" in ran.stderr
+
+
+def test_a_plan_of_another_version_opens_nothing(home, monkeypatch):
+    memory, study = memory_in(home), study_in(home)
+    champion = memory.champion(study.id)
+    lock_plan(memory, study, "Ada", "", None)
+    lock_threshold(memory, study, champion, (), "Ada", "")
+    monkeypatch.setattr("arc_core.training.opening.VERSION", 99)
+    with pytest.raises(StoreError, match="not what this ARC would do"):
+        open_test(memory, study, champion, pytest.fail, by="Ada", reason="curious", home=home)
+    assert "testset.opened" not in [kind for kind, _, _ in told(home)]
 
 
 def test_no_public_path_reads_it(home):
