@@ -135,6 +135,8 @@ def _adding(override: str) -> str:
 
 def _hint(override: str) -> str:
     """What a wrong override was perhaps meant to be; nothing for a right one."""
+    if "${oc.env:" in override:
+        return "An override reads no variable of the machine; let the shell put it in: key=$HOME/eyes."
     key, _, value = override.lstrip("+~").partition("=")
     if key in {path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*") if path.is_dir()}:
         group = CONFIGS / key

@@ -18,7 +18,7 @@ _SHAPES = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 )
 
-_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/@]+)@")
+_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/@]+)@|[?&]password=([^\s&#]+)")
 _ESCAPED = re.compile(r"(?<!\\)\\(?:u00([2-7][0-9a-fA-F])|(/))")
 
 
@@ -34,9 +34,9 @@ def unescaped(text: str) -> str:
 
 def _passwords(values: Iterable[str]) -> Iterator[str]:
     for value in values:
-        if found := _PASSWORD.search(value):
-            yield found[1]
-            yield unquote(found[1])
+        for found in _PASSWORD.finditer(value):
+            yield found[found.lastindex or 0]
+            yield unquote(found[found.lastindex or 0])
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -95,6 +95,6 @@ def test_overrides(override):
 
 def test_an_override_reads_no_variable_of_the_machine(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "canary-of-the-environment")
-    with pytest.raises(ArcError) as refused:
+    with pytest.raises(ArcError, match="let the shell put it in") as refused:
         load_config(["data.path=${oc.env:OPENAI_API_KEY}"], settings=load_settings())
     assert "canary-of-the-environment" not in str(refused.value)

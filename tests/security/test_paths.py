@@ -19,6 +19,7 @@ from arc_core.experiments.spec import Architecture, Loss
 from arc_core.provenance.storage import Storage
 from arc_core.training import catalogue
 from tests.contracts.records import STUDY
+from tests.security.strategies import AGAIN
 
 PART = st.one_of(
     st.sampled_from(
@@ -55,7 +56,7 @@ def folder(tmp_path_factory) -> Path:
     return run
 
 
-@settings(max_examples=300, derandomize=True)
+@settings(AGAIN, max_examples=300)
 @given(name=NAMES)
 def test_a_recorded_path_stays_in_its_folder(folder, name):
     try:
@@ -81,7 +82,7 @@ def test_nothing_outside_is_read_kept_or_written(folder, tmp_path, name):
     assert list((tmp_path / "shared").iterdir()) == []
 
 
-@settings(max_examples=200, derandomize=True)
+@settings(AGAIN, max_examples=200)
 @given(name=st.one_of(st.sampled_from([*ESCAPES, ".", "..", "a\\b", "~root"]), st.text(max_size=20)))
 @example(name="x" * 121)
 def test_an_id_is_one_plain_name(folder, name):
@@ -148,7 +149,7 @@ def test_a_site_names_no_file(drawn, tmp_path):
     assert {case.site for case in read_dataset(folder, "classification").cases} == {"../../x"}
 
 
-@settings(max_examples=100, derandomize=True)
+@settings(AGAIN, max_examples=100)
 @given(
     name=st.one_of(st.sampled_from([*ESCAPES, "os", "__init__", "..", "unet\n", "a.b"]), st.text(max_size=45))
 )
