@@ -1,12 +1,13 @@
 """Whether the record is what ARC wrote: the ledger, its signed heads, the store's rows, the files."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from arc_core.errors import Unverified
 from arc_core.experiments import tables as t
@@ -25,12 +26,19 @@ if TYPE_CHECKING:
 
 EVALUATIONS = "evaluations"
 """Folder of the home with what was measured on test parts."""
+SAID: dict[str, Table] = {
+    "proposal.made": t.proposals,
+    "review.given": t.reviews,
+    "decision.taken": t.decisions,
+    "review.signed": t.approvals,
+}
+"""Kind of event → the table of what the board and people said."""
 VOUCHERS = {
     "split.frozen": "split",
     "run.started": "spec",
     "eval.completed": RECORD,
     "verdict.given": RECORD,
-}
+} | dict.fromkeys(SAID, RECORD)
 """Kind of event → what among its inputs and outputs is the hash of a row that never changes again."""
 
 
@@ -112,7 +120,7 @@ class _Chain:
         self.keys: dict[str, SSlibKey] = {}
         self.since: datetime | None = None
         self.files: dict[str, str] = {}
-        self._vouchers: dict[tuple[str, str], tuple[str, int]] = {}
+        self._vouchers: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         for entry, said in checked(ledger.entries()):
             try:
                 self._heed(entry, said)
@@ -128,7 +136,8 @@ class _Chain:
             self.keys[said["facts"]["key"]] = key_of(said["facts"])
         named = said["outputs"] | said["inputs"]
         if (recorded := named.get(VOUCHERS.get(kind))) is not None:
-            self._vouchers[kind, subject] = recorded, entry.number
+            whose = _by(subject, said["actor"]["name"]) if kind == "review.given" else subject
+            self._vouchers[kind, whose][recorded] = entry.number
         self.files |= {name: sha for name, sha in named.items() if name.startswith(f"{EVALUATIONS}/")}
 
     def kept(self, home: Path) -> int:
@@ -174,21 +183,29 @@ class _Chain:
 
     def vouched(self, database: Database) -> tuple[int, int]:
         """How many of the store's rows are those of the ledger, and how many are older than it is."""
-        left, rows, older = dict(self._vouchers), 0, 0
+        seen: set[tuple[str, str, str]] = set()
+        rows, older = 0, 0
         for kind, subject, recorded, at in _rows(database):
-            voucher = left.pop((kind, subject), None)
-            if voucher is not None and voucher[0] != recorded:
+            vouchers = self._vouchers.get((kind, subject), {})
+            if recorded in vouchers:
+                seen.add((kind, subject, recorded))
+                rows += 1
+            elif vouchers:
                 raise Unverified(
-                    f"the store's row of {subject} is not the one that event {voucher[1]} ({kind}) "
-                    "describes: it was changed since"
+                    f"the store's row of {subject} is not the one that event {max(vouchers.values())} "
+                    f"({kind}) describes: it was changed since"
                 )
-            if voucher is None and (self.since is None or at is None or at >= self.since):
+            elif self.since is None or at is None or at >= self.since:
                 raise Unverified(f"the store has a row of {subject} of which no event ({kind}) tells")
-            rows, older = (rows, older + 1) if voucher is None else (rows + 1, older)
-        for (kind, subject), (_, number) in left.items():
-            raise Unverified(
-                f"the row of {subject} that event {number} ({kind}) describes is gone from the store"
-            )
+            else:
+                older += 1
+        for (kind, subject), vouchers in self._vouchers.items():
+            recorded = max(vouchers, key=vouchers.__getitem__)  # a person's answer may replace a decision
+            if (kind, subject, recorded) not in seen:
+                raise Unverified(
+                    f"the row of {subject} that event {vouchers[recorded]} ({kind}) describes is gone "
+                    "from the store"
+                )
         return rows, older
 
 
@@ -206,6 +223,22 @@ def _rows(database: Database) -> Iterator[tuple[str, str, str, datetime | None]]
             yield "eval.completed", row.experiment_id, digest_of_result(row._asdict()), row.ended
         for row in db.execute(judged):
             yield "verdict.given", row.experiment_id, digest(row.body), row.ended
+        for kind, table in SAID.items():
+            for row in db.execute(select(table, t.cycles.c.started).join(t.cycles)):
+                yield kind, _subject(kind, row), digest(row.body), row.started
+
+
+def _subject(kind: str, row: Any) -> str:
+    match kind:
+        case "review.signed":
+            return f"cycle {row.cycle_id}"
+        case "review.given":
+            return _by(row.proposal_id, row.reviewer)
+    return str(row.proposal_id)
+
+
+def _by(proposal_id: str, reviewer: str) -> str:
+    return f"{proposal_id} by {reviewer}"
 
 
 def _files(database: Database, runs: Runs) -> int:

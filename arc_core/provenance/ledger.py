@@ -22,6 +22,7 @@ GENESIS = "0" * 64
 """The hash before the first event."""
 
 Kind = Literal[
+    "store.upgraded",
     "key.declared",
     "dataset.registered",
     "testset.registered",

@@ -93,6 +93,13 @@ def test_an_old_store_gets_the_tables_of_the_code(old_store: str) -> None:
     assert differences(old_store) == []
 
 
+def test_the_ledger_of_an_old_store_begins_with_its_upgrade(old_store: str) -> None:
+    with closing(Memory(old_store)) as memory:
+        (entry,) = memory.ledger.entries()
+    assert entry.event.kind == "store.upgraded"
+    assert entry.event.facts == {"from version": VERSION, "to version": tables.SCHEMA_VERSION}
+
+
 def test_a_new_store_has_the_tables_of_the_code(store_url: str) -> None:
     Memory(store_url).close()
     assert differences(store_url) == []

@@ -154,6 +154,17 @@ def edited(body: str) -> str:
             ),
             "the store's row of exp-",
         ),
+        (
+            lambda home: change(
+                home,
+                "UPDATE reviews SET body = replace(body, '\"approve\"', '\"reject\"') WHERE position = 0",
+            ),
+            "(review.given) describes: it was changed",
+        ),
+        (
+            lambda home: change(home, "DELETE FROM decisions WHERE position = 0"),
+            "(decision.taken) describes is gone",
+        ),
         (swap_checkpoint, "has changed since it was recorded"),
         (lambda home: next(home.glob("runs/*/cases.json")).unlink(), "cases.json is missing"),
     ],
@@ -169,6 +180,8 @@ def edited(body: str) -> str:
         "verdicts deleted",
         "the split changed",
         "a spec changed",
+        "a review changed",
+        "a decision deleted",
         "a checkpoint swapped",
         "a file deleted",
     ],
@@ -244,7 +257,11 @@ def test_verifying_a_folder_changes_nothing_in_it(tmp_path):
     (tmp_path / "old").mkdir()
     write_old_store(f"sqlite:///{tmp_path / 'old' / 'arc.db'}")
     before = (tmp_path / "old" / "arc.db").read_bytes()
-    assert command(tmp_path / "home", str(tmp_path / "old")).returncode == 1
+    ran = command(tmp_path / "home", str(tmp_path / "old"))
+    assert ran.returncode == 1
+    assert (
+        "is missing" in ran.stderr
+    )  # no event tells of its rows, which are older than any; its files are gone
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["arc.db"]
     assert (tmp_path / "old" / "arc.db").read_bytes() == before
 
