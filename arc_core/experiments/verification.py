@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from arc_core.experiments.events import RECORD, digest, digest_of_result, event
 from arc_core.experiments.ledger import Ledger
 from arc_core.experiments.runs import Runs, inside
 from arc_core.provenance.canonical import sha256_of_file
-from arc_core.provenance.heads import Head, Heads, declaration, key_of, signer_in
+from arc_core.provenance.heads import Head, Heads, declaration, key_of, keys_of, signer_in
 from arc_core.provenance.ledger import Entry, checked
 from arc_core.record import Record
 from arc_core.settings import Settings
@@ -45,13 +46,15 @@ class Verified(Record):
     """What was checked, and found as it was written.
 
     `anchored` is the last event that a signed head vouches for: what follows could be cut off unnoticed.
-    `older` are rows from before the ledger began, for which no event vouches.
+    `others` are ledgers whose heads lie there too, signed with other keys. `older` are rows from before the
+    ledger began, for which no event vouches.
     """
 
     events: int
     since: datetime | None
     anchored: int
     heads: int
+    others: int
     keys: tuple[str, ...]
     rows: int
     older: int
@@ -81,19 +84,32 @@ def verify(database: Database, heads: Heads, runs: Runs, *, key: str = "") -> Ve
 
     `key`: how the id of the only key begins that may have signed, as it was noted elsewhere.
     """
-    chain = _Chain(Ledger(database))
-    signed = chain.signed(heads, key)
-    vouched, older = chain.vouched(database)
+    with _readable():
+        chain = _Chain(Ledger(database))
+        signed = chain.signed(heads, key)
+        vouched, older = chain.vouched(database)
+        others = chain.others(heads, keys_of(runs.folder.parent))
+        files = _files(database, runs) + chain.kept(runs.folder.parent)
     return Verified(
         events=len(chain.hashes),
         since=chain.since,
         anchored=max((head.number for head in signed), default=0),
         heads=len(signed),
+        others=others,
         keys=tuple(chain.keys),
         rows=vouched,
         older=older,
-        files=_files(database, runs) + chain.kept(runs.folder.parent),
+        files=files,
     )
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """What can't be read in here is none of what ARC has written."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise Unverified(f"something in the record is none that ARC writes: {error}") from error
 
 
 class _Chain:
@@ -139,11 +155,8 @@ class _Chain:
         found = list(
             heads.of(self.hashes[0], {id_: k for id_, k in self.keys.items() if id_.startswith(key)})
         )
-        if not found and (others := heads.others(self.hashes[0])):
-            raise Unverified(
-                f"no head is signed for this ledger, but {others[0]} has another's: it was written anew from "
-                "its first event on, or those heads are another home's"
-            )
+        if key and not found:
+            raise Unverified(f"no head of this ledger is signed with key {key}")
         for head in found:
             if head.number > len(self.hashes):
                 raise Unverified(
@@ -156,6 +169,17 @@ class _Chain:
                     "the ledger was written anew"
                 )
         return found
+
+    def others(self, heads: Heads, own: "dict[str, SSlibKey]") -> int:
+        """How many have heads there too, none with a key of this one or its home, which is `own`."""
+        found = list(heads.others(self.hashes[0] if self.hashes else "", self.keys | own))
+        for path, is_ours in found:
+            if is_ours:
+                raise Unverified(
+                    f"{path} has heads of another ledger, signed with the same key: it was written anew from "
+                    "its first event on, or another store took its place; if you did that, move the file away"
+                )
+        return len(found)
 
     def vouched(self, database: Database) -> tuple[int, int]:
         """How many of the store's rows are those of the ledger, and how many are older than it is."""
