@@ -25,6 +25,7 @@ from arc_core.experiments.upgrade import bring_up_to_date, version_of
 from arc_core.provenance.files import clear_errors
 
 BUSY_TIMEOUT_S = 60
+CACHE_KIB = 512  # of SQLite's pages, for each connection: the system holds them as well
 SWITCH_AGAIN_S = 0.02
 CURE = "Check ARC_HOME and ARC_DATABASE_URL, the disk and the file's permissions."
 URL_CURE = "Use sqlite:////absolute/path/arc.db or postgresql://user:password@host/database."
@@ -200,6 +201,7 @@ def _configure_sqlite(connection: Any, _: object) -> None:
     _write_ahead(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
 
 
 def _write_ahead(connection: Any) -> None:
