@@ -140,6 +140,7 @@ def bare(plan: TrainingPlan, *, fused: bool) -> float:
 
     torch.set_num_threads(plan.system.cpu_threads)
     torch.use_deterministic_algorithms(plan.system.device == "cpu")
+    torch.utils.deterministic.fill_uninitialized_memory = False
     device = torch.device(plan.system.device)
     half = torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else None
     frames = load_frames(plan.dataset, plan.spec.task, plan.spec.image_size_px)

@@ -82,6 +82,8 @@ def _train(plan: TrainingPlan, emit: Emit) -> None:
 
     quieten_lightning()
     torch.set_num_threads(plan.system.cpu_threads)
+    # Deterministic algorithms would fill all new memory first; nothing here is read before it is written.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     ranks.join(plan)
     vcdr = learns_from_vcdr(plan.spec)
     frames = load_frames(plan.dataset, plan.spec.task, plan.spec.image_size_px, vcdr=vcdr)
