@@ -18,6 +18,7 @@ from arc_core.training.module import predict_logits
 from arc_core.training.networks import build_network
 from arc_core.training.preparation import as_target, prepared
 from arc_core.training.process import run_worker
+from arc_core.training.strategy import settle_arithmetic
 
 pytestmark = pytest.mark.skipif(not read_driver(), reason="no GPU: nothing can run on CUDA")
 
@@ -36,6 +37,12 @@ LAUNCHES = {
 }
 LEARNS = {"epochs": 15, "optimiser__lr": 5e-3}
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_worker(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # puts back what was
+    settle_arithmetic()
 
 
 @pytest.fixture
