@@ -3,9 +3,6 @@
 import gc
 import sys
 
-_ASK_THE_DRIVER = ("pynvml", "cuda")
-"""What MONAI would look for GPUs with as it is imported. That leaves a thread, and no worker could be forked."""
-
 
 def load() -> None:
     """Import all of it. With the collector off that takes three quarters of the time.
@@ -14,20 +11,20 @@ def load() -> None:
     nothing; it is put out of the collector's sight for good, which also leaves it unwritten, and thus shared,
     in the processes that a warm one forks.
     """
-    import torch  # noqa: F401  # may have both
-
     gc.disable()
-    hidden = {name: sys.modules.get(name) for name in _ASK_THE_DRIVER}
-    sys.modules |= dict.fromkeys(_ASK_THE_DRIVER)  # type: ignore[arg-type]  # None: it can't be imported
+    import torch  # noqa: F401  # wants pynvml itself
+
+    # MONAI asks the driver for GPUs as it is imported, which leaves a thread: no worker could be forked.
+    pynvml = sys.modules.pop("pynvml", None)
+    sys.modules["pynvml"] = None  # type: ignore[assignment]  # it can't be imported
     try:
         import monai.losses
         import monai.networks.nets  # noqa: F401
 
         import arc_core.training.fitting  # noqa: F401
     finally:
-        for name, module in hidden.items():
-            del sys.modules[name]
-            if module is not None:
-                sys.modules[name] = module
+        del sys.modules["pynvml"]
+        if pynvml is not None:
+            sys.modules["pynvml"] = pynvml
         gc.enable()
     gc.freeze()
