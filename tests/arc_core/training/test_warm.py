@@ -328,7 +328,8 @@ def test_a_frozen_server_holds_up_no_training(planner, warm, tmp_path):
 def test_what_is_imported_leaves_the_driver_alone(stub_driver):
     """A look at the GPUs would leave a thread of the driver's, and no worker could be forked."""
     script = (
-        "import torch; torch.version.cuda = '13.0'; from arc_core.training import libraries; libraries.load();"
+        "import torch; torch.version.cuda = '13.0'; from arc_core.training import libraries;"
+        "libraries.load();"
         "import pynvml; print('nvidia-ml' in open('/proc/self/maps').read(), bool(pynvml.nvmlInit))"
     )
     command = [sys.executable, "-c", script]
