@@ -1,6 +1,7 @@
 """The command lines: arguments in, tables out; exit 0 done, 1 failed, 2 bad input."""
 
 import errno
+import io
 import os
 import sys
 import time
@@ -15,7 +16,7 @@ from prefect.settings import get_current_settings
 
 from arc_core.config import ArcConfig, load_config
 from arc_core.data.source import open_dataset
-from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError
+from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError, StoreError
 from arc_core.experiments.home import only_cycle_in
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
@@ -142,6 +143,9 @@ def guarded(command: Callable[[], None], stops: signals.Manner = signals.PLAIN) 
     After a signal to stop, whatever it brought about, the code is that of `stops`.
     """
     signals.heed(stops)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character gets a question mark
     try:
         # The terminal has ARC's tables; Prefect's UI has the states.
         log_to_file(get_settings(), quiet="PREFECT_LOGGING_LEVEL" not in os.environ)
@@ -152,6 +156,8 @@ def guarded(command: Callable[[], None], stops: signals.Manner = signals.PLAIN) 
             return stops.exit_code
         if isinstance(error, OSError) and is_of_the_disk(error):
             error = explained(error)
+        elif isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):
+            error = StoreError("a link leads to itself", got=str(error), cure="Name the folder itself.")
         elif not isinstance(error, ArcError) and is_unreachable(error):
             error = _unreachable()
         words, code = traceback.format_exc().rstrip(), 1

@@ -48,13 +48,15 @@ def _verify(given: Namespace) -> None:
     settings = get_settings()
     folder = (given.folder or settings.home).resolve()
     heads = Heads(given.heads or _heads_of(folder))
-    if given.folder is None and settings.has_store:
+    heads.hold()  # before the store: a cycle may be at work
+    if given.folder is None and settings.has_store and settings.database_url is not None:
         found = verify(open_memory(settings.store_url).database, heads, Runs.of(settings), key=given.key)
     elif (folder / STORE).is_file():
+        runs = Runs.of(settings) if given.folder is None else Runs(folder / "runs")
         with TemporaryDirectory(prefix="arc-verify-") as scratch:
-            copy = Path(scratch) / STORE  # to open one of an older ARC would change it
+            copy = Path(scratch) / STORE  # of one moment; to open one of an older ARC would change it
             copy_sqlite(folder / STORE, copy)
-            found = verify(Database(f"sqlite:///{copy}"), heads, Runs(folder / "runs"), key=given.key)
+            found = verify(Database(f"sqlite:///{copy}"), heads, runs, key=given.key)
     else:
         raise StoreError(
             "there is no store to verify", where=folder, cure="Name an ARC home, or a backup of one."

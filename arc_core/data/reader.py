@@ -5,6 +5,7 @@ kept, because the vertical cup-to-disc ratio is a ratio of heights.
 """
 
 import io
+import stat
 import struct
 import zlib
 from pathlib import Path
@@ -18,6 +19,7 @@ from arc_core.provenance.files import write_atomically
 
 Pixels = NDArray[np.uint8]
 MAX_PIXELS = 80_000_000  # under Pillow's own warning; the largest fundus cameras give about 30 million
+MAX_BYTES = 2**30
 MAX_SIDE_PX = 12_000
 """The square frame is as wide as the longer side: a strip of few pixels could take any memory."""
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
@@ -57,8 +59,16 @@ def read_grey(path: Path) -> Pixels:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's bytes. DatasetError if it cannot be opened."""
+    """The file's bytes. DatasetError if it cannot be opened, or is no file of a photograph's size."""
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > MAX_BYTES:  # a pipe would be waited for
+            raise DatasetError(
+                "it is no file that could be read whole",
+                where=path,
+                expected=f"a regular file of at most {MAX_BYTES:,} bytes",
+                cure="Remove it, or put the file itself there.",
+            )
         return path.read_bytes()
     except OSError as error:
         raise DatasetError(

@@ -64,13 +64,19 @@ class Ledger:
         with self._database.write() as db:
             append(db, *events)
 
-    def append_counted(self, kind: str, subject: str, made: Callable[[int], Event]) -> int:
-        """Append what is `made` of how many of its kind there then are about its subject; returns that."""
-        here = (t.ledger.c.kind == kind) & (t.ledger.c.subject == subject)
+    def append_counted(self, kind: str, counts: Callable[[Event], bool], made: Callable[[int], Event]) -> int:
+        """Append what is `made` of how many of its kind that count there then are; returns that."""
         with self._database.write(alone=True) as db:
-            number = 1 + db.execute(select(func.count()).where(here)).scalar_one()
+            number = 1 + sum(counts(entry.event) for entry in self.entries(kind=kind))
             append(db, made(number))
         return number
+
+    def labels(self) -> Iterator[tuple[str, str]]:
+        """The kind and subject that each event is found by, oldest first."""
+        with self._database.read() as db:
+            yield from db.execute(
+                select(t.ledger.c.kind, t.ledger.c.subject).order_by(t.ledger.c.number)
+            ).tuples()
 
 
 def _last(db: Connection) -> Entry | None:

@@ -119,19 +119,28 @@ class _Chain:
         self.hashes: list[str] = []
         self.keys: dict[str, SSlibKey] = {}
         self.since: datetime | None = None
+        self._begins_late = False
         self.files: dict[str, str] = {}
         self._vouchers: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        self._labels: list[tuple[str, str]] = []
         for entry, said in checked(ledger.entries()):
             try:
                 self._heed(entry, said)
             except (LookupError, TypeError, ValueError) as error:
                 raise Unverified(f"event {entry.number} is none that ARC writes") from error
+        for number, (own, filed) in enumerate(zip(self._labels, ledger.labels(), strict=False), 1):
+            if own != filed:
+                raise Unverified(
+                    f"event {number} is filed as {' of '.join(filed)}, and says {' of '.join(own)}: "
+                    "its columns were changed"
+                )
 
     def _heed(self, entry: Entry, said: dict[str, Any]) -> None:
         self.hashes.append(entry.hash)
         kind, subject = said["kind"], said["subject"]
+        self._labels.append((kind, subject))
         if entry.number == 1:
-            self.since = entry.event.at
+            self.since, self._begins_late = entry.event.at, kind == "store.upgraded"
         if kind == "key.declared":
             self.keys[said["facts"]["key"]] = key_of(said["facts"])
         named = said["outputs"] | said["inputs"]
@@ -195,7 +204,7 @@ class _Chain:
                     f"the store's row of {subject} is not the one that event {max(vouchers.values())} "
                     f"({kind}) describes: it was changed since"
                 )
-            elif self.since is None or at is None or at >= self.since:
+            elif self.since is None or not self._begins_late or at is None or at >= self.since:
                 raise Unverified(f"the store has a row of {subject} of which no event ({kind}) tells")
             else:
                 older += 1
@@ -213,7 +222,7 @@ def _rows(database: Database) -> Iterator[tuple[str, str, str, datetime | None]]
     """Of the store: the kind of event that vouches for a row, its subject, its hash, when it was recorded."""
     started = select(t.experiments).where(t.experiments.c.started.is_not(None))
     measured = select(t.results, t.experiments.c.ended).join(t.experiments)
-    judged = select(t.verdicts.c.experiment_id, t.verdicts.c.body, t.experiments.c.ended).join(t.experiments)
+    judged = select(t.verdicts, t.experiments.c.ended).join(t.experiments)
     with database.read() as db:
         for row in db.execute(select(t.studies)):
             yield "split.frozen", row.id, digest(row.split), row.created
@@ -222,7 +231,9 @@ def _rows(database: Database) -> Iterator[tuple[str, str, str, datetime | None]]
         for row in db.execute(measured):
             yield "eval.completed", row.experiment_id, digest_of_result(row._asdict()), row.ended
         for row in db.execute(judged):
-            yield "verdict.given", row.experiment_id, digest(row.body), row.ended
+            # What is searched by lies beside the record, and has to agree with it.
+            agrees = row.outcome == row.body["outcome"]
+            yield "verdict.given", row.experiment_id, digest(row.body) if agrees else "", row.ended
         for kind, table in SAID.items():
             for row in db.execute(select(table, t.cycles.c.started).join(t.cycles)):
                 yield kind, _subject(kind, row), digest(row.body), row.started

@@ -42,6 +42,14 @@ class Heads:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._held: dict[Path, bytes] | None = None
+
+    def hold(self) -> None:
+        """Read all of them now: a store that is copied afterwards comes at least as far as they say."""
+        self._held = {path: path.read_bytes() for path in self.folder.glob("heads-*.jsonl")}
+
+    def _content(self, path: Path) -> bytes:
+        return path.read_bytes() if self._held is None else self._held.get(path, b"")
 
     def path(self, ledger: str) -> Path:
         return self.folder / f"heads-{ledger[:16]}.jsonl"
@@ -50,7 +58,7 @@ class Heads:
         """The files of other ledgers that lie here too, and whether one of `keys` signed a head there."""
         for path in sorted(self.folder.glob("heads-*.jsonl")):
             if path != self.path(ledger):
-                yield path, any(_has_signed(line, keys) for line in path.read_bytes().splitlines())
+                yield path, any(_has_signed(line, keys) for line in self._content(path).splitlines())
 
     def check(self) -> None:
         """StoreError where they can't be written."""
@@ -67,10 +75,14 @@ class Heads:
         path = self.path(head.ledger)
         with clear_errors(path):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with path.open("ab") as file:
-                file.write(_line(envelope))
-                file.flush()
-                os.fsync(file.fileno())
+            with path.open("ab", buffering=0) as file:
+                before = file.tell()
+                try:
+                    file.write(_line(envelope))
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(before)  # half a line would be taken for a forged one
+                    raise
 
     def of(self, ledger: str, keys: "Mapping[str, SSlibKey]") -> Iterator[Head]:
         """The heads of this ledger, oldest first, each signed with one of `keys` (id → key).
@@ -82,7 +94,7 @@ class Heads:
         path = self.path(ledger)
         if not path.exists():
             return
-        for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+        for number, line in enumerate(self._content(path).splitlines(keepends=True), 1):
             where = f"line {number} of {path}"
             try:
                 envelope = Envelope.from_dict(json.loads(line))
@@ -99,24 +111,32 @@ class Heads:
 
 def signer_in(home: Path) -> "CryptoSigner":
     """The home's key to sign with, made when it is first asked for. Only its owner may read it."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
     from securesystemslib.signer import CryptoSigner
 
     path = home / KEY
     with clear_errors(path):
         try:
-            return CryptoSigner(load_pem_private_key(path.read_bytes(), None))
+            found = load_pem_private_key(path.read_bytes(), None)
         except FileNotFoundError:
             made = CryptoSigner.generate_ed25519()
             with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
                 file.write(made.private_bytes)
             return made
-        except ValueError as error:
-            raise StoreError(
-                "it is no private key",
-                where=path,
-                cure="Restore it, or move it away: another is made, and declared.",
-            ) from error
+        except (ValueError, TypeError) as error:  # TypeError: it has a password
+            raise _no_key(path) from error
+    if not isinstance(found, Ed25519PrivateKey):
+        raise _no_key(path)
+    return CryptoSigner(found)
+
+
+def _no_key(path: Path) -> StoreError:
+    return StoreError(
+        "it is no private key of Ed25519 that can be read without a password",
+        where=path,
+        cure="Restore it, or move it away: another is made, and declared.",
+    )
 
 
 def keys_of(home: Path) -> "dict[str, SSlibKey]":

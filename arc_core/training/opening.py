@@ -126,7 +126,7 @@ def open_test(
     threshold = lock.event.facts["threshold"]
     number = memory.ledger.append_counted(
         "testset.opened",
-        study.id,
+        lambda opened: opened.inputs.get("test") == sealed.sha256,
         lambda number: event(
             "testset.opened",
             study.id,
@@ -156,8 +156,10 @@ def file_of(opened: Opened) -> str:
 
 
 def openings(memory: Memory, study: Study) -> int:
-    """How often the study's test part has been opened."""
-    return sum(1 for _ in memory.ledger.entries(kind="testset.opened", subject=study.id))
+    """How often the study's test part has been opened, in whichever study that has the same."""
+    sealed = sealed_of(study).sha256
+    opened = memory.ledger.entries(kind="testset.opened")
+    return sum(entry.event.inputs.get("test") == sealed for entry in opened)
 
 
 def _measured(test: Dataset, case: ImageCase, predict: Predict) -> Case:

@@ -117,7 +117,7 @@ def _append(url: str, name: str, start: "multiprocessing.synchronize.Barrier") -
         start.wait()
         for number in range(EACH):
             memory.ledger.append(event("deviation.recorded", f"{name}-{number}"))
-            memory.ledger.append_counted("testset.opened", "study-1", _opening)
+            memory.ledger.append_counted("testset.opened", lambda _: True, _opening)
 
 
 def _opening(number: int) -> Event:

@@ -165,6 +165,24 @@ def edited(body: str) -> str:
             lambda home: change(home, "DELETE FROM decisions WHERE position = 0"),
             "(decision.taken) describes is gone",
         ),
+        (
+            lambda home: change(home, "UPDATE ledger SET kind = 'run.stopped' WHERE kind = 'run.finished'"),
+            "is filed as run.stopped of",
+        ),
+        (
+            lambda home: change(home, "UPDATE verdicts SET outcome = 'inconclusive'"),
+            "(verdict.given) describes: it was changed",
+        ),
+        (
+            lambda home: change(
+                home,
+                "UPDATE experiments SET ended = '2001-01-01 00:00:00'",
+                "UPDATE results SET experiment_id = 'exp-forged' WHERE rowid = 1",
+                "UPDATE experiments SET id = 'exp-forged' "
+                "WHERE id NOT IN (SELECT experiment_id FROM results) AND status = 'finished'",
+            ),
+            "of which no event (",
+        ),
         (swap_checkpoint, "has changed since it was recorded"),
         (lambda home: next(home.glob("runs/*/cases.json")).unlink(), "cases.json is missing"),
     ],
@@ -182,6 +200,9 @@ def edited(body: str) -> str:
         "a spec changed",
         "a review changed",
         "a decision deleted",
+        "an event filed as another",
+        "the champion's outcome changed beside its record",
+        "a row put in with an old date",
         "a checkpoint swapped",
         "a file deleted",
     ],
@@ -203,10 +224,10 @@ def write_anew(home: Path, number: int, without: str = "") -> None:
         if entry.number == number:
             event = event.model_copy(update={"reason": "a better one"})
         last = enter(event, last and last[:2])
-        rows.append((last.hash, last.body, last.number))
+        rows.append((last.hash, last.body, event.kind, last.number))
     change(home, "UPDATE ledger SET kind = kind")
     with closing(sqlite3.connect(home / "arc.db")) as db, db:
-        db.executemany("UPDATE ledger SET hash = ?, body = ? WHERE number = ?", rows)
+        db.executemany("UPDATE ledger SET hash = ?, body = ?, kind = ? WHERE number = ?", rows)
 
 
 def test_a_ledger_written_anew_differs_from_its_heads(home):

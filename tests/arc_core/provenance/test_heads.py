@@ -1,10 +1,14 @@
 """Signed heads: what is done to the file that holds them shows."""
 
+import errno
+import os
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from securesystemslib.signer import CryptoSigner
 
 from arc_core.errors import StoreError, Unverified
@@ -89,3 +93,24 @@ def test_what_is_no_key_is_refused_and_kept(tmp_path):
     with pytest.raises(StoreError, match=r"it is no private key.*move it away"):
         signer_in(tmp_path)
     assert (tmp_path / KEY).read_text() == "not a key"
+
+
+def test_a_key_of_another_kind_is_refused(tmp_path):
+    """Its heads would never be verified."""
+    other = ec.generate_private_key(ec.SECP256R1())
+    pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / KEY).write_bytes(pem)
+    with pytest.raises(StoreError, match="no private key of Ed25519"):
+        signer_in(tmp_path)
+
+
+def test_a_head_that_does_not_fit_on_the_disk_leaves_none_of_it(heads, signer, monkeypatch):
+    before = [path.read_bytes() for path in heads.folder.iterdir()]
+    monkeypatch.setattr(os, "fsync", _no_room)
+    with pytest.raises(StoreError):
+        heads.add(head(11), signer)
+    assert [path.read_bytes() for path in heads.folder.iterdir()] == before
+
+
+def _no_room(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
