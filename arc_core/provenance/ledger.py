@@ -43,6 +43,7 @@ Kind = Literal[
     "verdict.given",
     "champion.promoted",
     "reproduction.done",
+    "export.sealed",
 ]
 """`review.signed` is a person's answer, `run.stopped` one that can be taken up again."""
 
