@@ -23,6 +23,7 @@ GENESIS = "0" * 64
 
 Kind = Literal[
     "key.declared",
+    "intended_use.declared",
     "dataset.registered",
     "testset.registered",
     "split.frozen",

@@ -1,0 +1,102 @@
+"""Writing a dossier: a folder that appears whole or not at all."""
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from arc_core.bundle.write import check_new
+from arc_core.dossier.document import WORDING, Document
+from arc_core.dossier.documents.gap_report import gap_report
+from arc_core.dossier.edition import Edition, edition_of
+from arc_core.dossier.facts import Facts
+from arc_core.dossier.intended_use import json_of
+from arc_core.dossier.markdown import FIGURES, markdown_of
+from arc_core.experiments.memory import Memory
+from arc_core.provenance.canonical import Json
+from arc_core.provenance.files import clear_errors
+from arc_core.settings import Settings
+
+INDEX = "index.json"
+"""Every file of the folder with its SHA-256, but for itself and what the seals write after it."""
+
+DOCUMENTS: tuple[Callable[[Facts], Document], ...] = (gap_report,)
+
+Seal = Callable[[Path, Facts, Memory, Settings], None]
+SEALS: tuple[Seal, ...] = ()
+"""What is written once the documents lie in the folder, in this order: the machine-readable half. Each gets
+the folder as it will be, may add files and append to the ledger, and fails the export by raising."""
+
+
+def export(folder: Path, facts: Facts, memory: Memory, settings: Settings) -> tuple[str, ...]:
+    """Make `folder`, new or empty, the dossier; the files' paths in it, sorted.
+
+    StoreError where something is there already or can't be written, Unfounded where a number has no
+    evaluation. The same store gives the same bytes.
+    """
+    check_new(folder)
+    contents = contents_of(facts)
+    draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    try:
+        with clear_errors(folder):
+            for name, content in contents.items():
+                path = draft / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            seal_bundle(draft, facts, memory, settings)
+            draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return tuple(sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()))
+
+
+def seal_bundle(folder: Path, facts: Facts, memory: Memory, settings: Settings) -> None:
+    """What the documents' folder gets on top of them."""
+    for seal in SEALS:
+        seal(folder, facts, memory, settings)
+
+
+def contents_of(facts: Facts) -> dict[str, bytes]:
+    """Path in the folder → content. Unfounded where a number of a document has no evaluation."""
+    edition, documents = edition_of(facts), [make(facts) for make in DOCUMENTS]
+    check(facts, documents)
+    files = {"intended_use.json": json_of(facts.use)}
+    for document in documents:
+        files[f"{document.name}.md"] = markdown_of(document, edition, facts.evaluations.known).encode()
+        files |= {f"{FIGURES}/{picture.name}": picture.content for picture in document.pictures()}
+    files[INDEX] = json_bytes(_index(documents, edition, files))
+    return files
+
+
+def check(facts: Facts, documents: Sequence[Document]) -> None:
+    """Unfounded unless every measured number resolves to an evaluation of the ledger."""
+    for document in documents:
+        for figure in document.figures():
+            facts.evaluations.check(figure)
+
+
+def _index(documents: Sequence[Document], edition: Edition, files: dict[str, bytes]) -> Json:
+    return {
+        "wording": WORDING,
+        "edition": edition.model_dump(mode="json"),
+        "documents": [
+            {"name": each.name, "title": each.title, "guidance_version": each.follows} for each in documents
+        ],
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
+    }
+
+
+def json_bytes(tree: Json) -> bytes:
+    return json.dumps(tree, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def csv_bytes(head: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return buffer.getvalue().encode()
