@@ -3,7 +3,8 @@
 Markdown and PDF are two ways to write it (`markdown`, `pdf`): what one says, the other says too.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -22,7 +23,7 @@ Cell = str | Figure | None
 
 
 class Text(Record):
-    """A paragraph. `kind`: `note` is set apart, `quiet` is small."""
+    """A paragraph, its pieces set apart by spaces. `kind`: `note` is set apart, `quiet` is small."""
 
     words: tuple[str | Figure, ...]
     kind: Literal["plain", "note", "quiet"] = "plain"
@@ -82,6 +83,11 @@ class Document(Record):
 
     def blocks(self) -> Iterator[Block]:
         return (block for section in self.sections for block in section.blocks)
+
+
+def spaced(pieces: Iterable[str]) -> str:
+    """The pieces of a paragraph as one line: no space before a sign that ends something."""
+    return re.sub(r" (?=[.,;:)])", "", " ".join(pieces))
 
 
 def text(*words: str | Figure, kind: Literal["plain", "note", "quiet"] = "plain") -> Text:

@@ -6,16 +6,31 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from arc_core.bundle.write import check_new
 from arc_core.dossier.document import WORDING, Document
+from arc_core.dossier.documents.datasheet import datasheet, reference_standard
+from arc_core.dossier.documents.development import development_report, experiments_sheet
 from arc_core.dossier.documents.gap_report import gap_report
+from arc_core.dossier.documents.hazards import hazard_candidates, hazard_sheet
+from arc_core.dossier.documents.maps import MAPS, map_document, map_sheet
+from arc_core.dossier.documents.model_card import card_json, model_card
+from arc_core.dossier.documents.model_description import model_description
+from arc_core.dossier.documents.pccp import (
+    description_of_modifications,
+    impact_assessment,
+    modification_protocol,
+)
+from arc_core.dossier.documents.split import Sheet, access_log, leakage_report, split_manifest
+from arc_core.dossier.documents.validation import deviations, sap_lock, validation_report
 from arc_core.dossier.edition import Edition, edition_of
 from arc_core.dossier.facts import Facts
 from arc_core.dossier.intended_use import json_of
 from arc_core.dossier.markdown import FIGURES, markdown_of
+from arc_core.dossier.pdf import pdf_of
 from arc_core.experiments.memory import Memory
 from arc_core.provenance.canonical import Json
 from arc_core.provenance.files import clear_errors
@@ -24,7 +39,36 @@ from arc_core.settings import Settings
 INDEX = "index.json"
 """Every file of the folder with its SHA-256, but for itself and what the seals write after it."""
 
-DOCUMENTS: tuple[Callable[[Facts], Document], ...] = (gap_report,)
+DOCUMENTS: tuple[Callable[[Facts], Document], ...] = (
+    gap_report,
+    model_card,
+    datasheet,
+    reference_standard,
+    leakage_report,
+    model_description,
+    development_report,
+    validation_report,
+    hazard_candidates,
+    description_of_modifications,
+    modification_protocol,
+    impact_assessment,
+    *(partial(map_document, map_=each) for each in MAPS),
+)
+"""In the order in which a reviewer reads them."""
+SHEETS: dict[str, Callable[[Facts], Sheet]] = {
+    "split_manifest": split_manifest,
+    "testset_access_log": access_log,
+    "experiments": experiments_sheet,
+    "deviations": deviations,
+    "hazard_candidates": hazard_sheet,
+    **{each.file: partial(map_sheet, map_=each) for each in MAPS},
+}
+"""Name of a CSV file → what is in it."""
+RECORDS: dict[str, Callable[[Facts], Json]] = {
+    "model_card.json": card_json,
+    "sap.lock.json": sap_lock,
+}
+FLAT = "estar"
 
 Seal = Callable[[Path, Facts, Memory, Settings], None]
 SEALS: tuple[Seal, ...] = ()
@@ -65,9 +109,14 @@ def contents_of(facts: Facts) -> dict[str, bytes]:
     edition, documents = edition_of(facts), [make(facts) for make in DOCUMENTS]
     check(facts, documents)
     files = {"intended_use.json": json_of(facts.use)}
-    for document in documents:
-        files[f"{document.name}.md"] = markdown_of(document, edition, facts.evaluations.known).encode()
+    for place, document in enumerate(documents, 1):
+        if document.name not in SHEETS:  # else its table is the CSV file
+            files[f"{document.name}.md"] = markdown_of(document, edition, facts.evaluations.known).encode()
         files |= {f"{FIGURES}/{picture.name}": picture.content for picture in document.pictures()}
+        pdf = pdf_of(document, edition, facts.evaluations.known)
+        files[f"{FLAT}/{place:02}_{document.name.replace('/', '_')}.pdf"] = pdf
+    files |= {f"{name}.csv": csv_bytes(*sheet(facts)) for name, sheet in SHEETS.items()}
+    files |= {name: json_bytes(record(facts)) for name, record in RECORDS.items()}
     files[INDEX] = json_bytes(_index(documents, edition, files))
     return files
 

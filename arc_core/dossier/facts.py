@@ -11,10 +11,12 @@ from pydantic import TypeAdapter
 from arc_core.data.manifest import Dataset
 from arc_core.data.splits import Split
 from arc_core.data.study import dataset_of, split_of
+from arc_core.dossier.document import Picture
 from arc_core.dossier.figure import Evaluations, Figure
 from arc_core.dossier.history import History, Told, read_history
 from arc_core.dossier.intended_use import IntendedUse
-from arc_core.errors import StoreError, Unfounded
+from arc_core.dossier.worst import worst_cases
+from arc_core.errors import ArcError, StoreError, Unfounded
 from arc_core.evaluation.evaluation import Evaluation, evaluation_of
 from arc_core.experiments.board import Outcome
 from arc_core.experiments.memory import Memory
@@ -24,6 +26,7 @@ from arc_core.experiments.result import ACCEPTED, CASES, Case, Result, Verdict
 from arc_core.experiments.runs import Runs, inside
 from arc_core.experiments.study import Experiment, Study
 from arc_core.experiments.verification import EVALUATIONS
+from arc_core.gate.bootstrap import paired_gain
 from arc_core.gate.panel import read_cases
 from arc_core.provenance.canonical import sha256_of_file
 from arc_core.record import Record
@@ -63,7 +66,11 @@ class Opening(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a dossier is about. `cases` and `found`: out-of-fold, of the experiment."""
+    """What a dossier is about. `cases` and `found`: out-of-fold, of the experiment.
+
+    `gains`: accepted experiment → the gain of this one over it, in the primary metric, paired. It lacks those
+    whose cases are no longer there.
+    """
 
     study: Study
     dataset: Dataset
@@ -74,7 +81,9 @@ class Facts:
     cases: tuple[Case, ...]
     found: Evaluation
     tried: tuple[Tried, ...]
+    gains: Mapping[str, Figure]
     openings: tuple[Opening, ...]
+    worst: tuple[Picture, ...]
     comparisons: int
     cycles: int
     history: History
@@ -136,9 +145,10 @@ def gather(memory: Memory, runs: Runs, home: Path, experiment: Experiment, use: 
         )
     history = read_history(memory.ledger)
     evaluations = Evaluations(_evaluations(history))
-    _check(history, experiment, result)
+    evaluated = _evaluated(history, experiment, result)
     cases = read_cases(memory, runs, experiment.id)
     dataset, champion = dataset_of(study), memory.champion(study.id)
+    tried = _tried(memory, study, evaluations)
     return Facts(
         study=study,
         dataset=dataset,
@@ -148,8 +158,10 @@ def gather(memory: Memory, runs: Runs, home: Path, experiment: Experiment, use: 
         result=result,
         cases=cases,
         found=evaluation_of(cases, study.task, groups=groups_of(study, dataset)),
-        tried=_tried(memory, study, evaluations),
+        tried=tried,
+        gains=_gains(memory, runs, study, experiment.id, cases, tried, evaluations),
         openings=tuple(_openings(history, study, home)),
+        worst=worst_cases(memory, runs, dataset, experiment.id, cases, evaluated),
         comparisons=memory.comparisons(study.id),
         cycles=len(memory.cycles(study.id)),
         history=history,
@@ -172,14 +184,15 @@ def _evaluations(history: History) -> dict[str, str]:
     }
 
 
-def _check(history: History, experiment: Experiment, result: Result) -> None:
-    """Unfounded unless the ledger's evaluation is of the cases that the figures are computed from."""
+def _evaluated(history: History, experiment: Experiment, result: Result) -> str:
+    """The hash of the experiment's evaluation. Unfounded unless it is of the cases that figures rest on."""
     told = _last(history.of("eval.completed", experiment.id))
     if told is None or told.outputs.get(CASES) != result.files.get(CASES):
         raise Unfounded(
             f"no eval.completed of the ledger tells of the cases of {experiment.id}: no figure of it can be "
             "printed. It was measured before the ledger began, or its row was changed past it"
         )
+    return told.hash
 
 
 def _tried(memory: Memory, study: Study, evaluations: Evaluations) -> tuple[Tried, ...]:
@@ -205,6 +218,29 @@ def _tried(memory: Memory, study: Study, evaluations: Evaluations) -> tuple[Trie
         )
 
     return tuple(map(of, memory.outcomes(study.id)))
+
+
+def _gains(
+    memory: Memory,
+    runs: Runs,
+    study: Study,
+    experiment_id: str,
+    cases: tuple[Case, ...],
+    tried: tuple[Tried, ...],
+    evaluations: Evaluations,
+) -> dict[str, Figure]:
+    found = {}
+    for each in tried:
+        if not each.accepted or each.id == experiment_id:
+            continue
+        try:
+            others = read_cases(memory, runs, each.id)
+        except ArcError:
+            continue  # an older champion's files may have been cleared away
+        gain = paired_gain(study.metric, cases, others)
+        if gain is not None:
+            found[each.id] = evaluations.figure(f"gain over {each.id}", gain, experiment_id)
+    return found
 
 
 def _openings(history: History, study: Study, home: Path) -> list[Opening]:

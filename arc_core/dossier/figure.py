@@ -29,7 +29,7 @@ class Figure(Record):
         digits = 0 if self.unit == "images" else 1 if self.unit == "px" else 3
         shown = f"{self.value:.{digits}f}"
         if self.low is not None and self.high is not None:
-            shown += f"\N{NO-BREAK SPACE}[{self.low:.{digits}f},\N{NO-BREAK SPACE}{self.high:.{digits}f}]"
+            shown += f" [{self.low:.{digits}f},\N{NO-BREAK SPACE}{self.high:.{digits}f}]"
         return shown
 
     @property

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from arc_core.dossier.document import SIMULATED, WORDING, Block, Cell, Document, Picture, Table, Text
+from arc_core.dossier.document import SIMULATED, WORDING, Block, Cell, Document, Picture, Table, Text, spaced
 from arc_core.dossier.edition import Edition
 from arc_core.dossier.figure import Figure
 from arc_core.report.summary import printable
@@ -71,7 +71,7 @@ def _sources(sources: tuple[str, ...], evaluations: Mapping[str, str]) -> list[s
 def _block(block: Block, up: str) -> str:
     match block:
         case Text():
-            words = "".join(_plain(word) if isinstance(word, str) else str(word) for word in block.words)
+            words = spaced(_plain(word) if isinstance(word, str) else str(word) for word in block.words)
             return f"> {words}" if block.kind == "note" else words
         case Table():
             caption = f"\n\n*{_plain(block.caption)}*" if block.caption else ""

@@ -69,7 +69,7 @@ def gap_report(facts: Facts) -> Document:
     return Document(
         name="gap_report",
         title="Gap report",
-        follows="read this first",
+        follows="all guidance that its tables name; read it first",
         sections=(
             Section(
                 title="In short",
@@ -98,5 +98,5 @@ def _table(gaps: tuple[Gap, ...]) -> Table:
         head=("field", "what is missing", "filled from", "guidance_version"),
         rows=tuple((gap.field, gap.what, gap.where, gap.guidance_version) for gap in gaps)
         or (("none", "", "", ""),),
-        widths=(0.24, 0.36, 0.18, 0.22),
+        widths=(0.25, 0.35, 0.17, 0.23),
     )
