@@ -1,7 +1,6 @@
 """Writing a dossier: a folder that appears whole or not at all."""
 
 import csv
-import hashlib
 import io
 import json
 import shutil
@@ -26,13 +25,17 @@ from arc_core.dossier.documents.pccp import (
 )
 from arc_core.dossier.documents.split import Sheet, access_log, leakage_report, split_manifest
 from arc_core.dossier.documents.validation import deviations, sap_lock, validation_report
-from arc_core.dossier.edition import Edition, edition_of
+from arc_core.dossier.edition import edition_of
 from arc_core.dossier.facts import Facts
+from arc_core.dossier.guidance import NAMES, TITLES
 from arc_core.dossier.intended_use import json_of
 from arc_core.dossier.markdown import FIGURES, markdown_of
+from arc_core.dossier.model import FOLDER as MODEL
+from arc_core.dossier.model import write_model
 from arc_core.dossier.pdf import pdf_of
 from arc_core.experiments.memory import Memory
-from arc_core.provenance.canonical import Json
+from arc_core.experiments.runs import Runs
+from arc_core.provenance.canonical import Json, sha256_of_file
 from arc_core.provenance.files import clear_errors
 from arc_core.settings import Settings
 
@@ -91,6 +94,9 @@ def export(folder: Path, facts: Facts, memory: Memory, settings: Settings) -> tu
                 path = draft / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
+            if facts.has_weights:
+                write_model(draft / MODEL, facts, Runs.of(settings))
+            (draft / INDEX).write_bytes(json_bytes(_index(draft, facts)))
             seal_bundle(draft, facts, memory, settings)
             draft.rename(folder)
     finally:
@@ -117,7 +123,6 @@ def contents_of(facts: Facts) -> dict[str, bytes]:
         files[f"{FLAT}/{place:02}_{document.name.replace('/', '_')}.pdf"] = pdf
     files |= {f"{name}.csv": csv_bytes(*sheet(facts)) for name, sheet in SHEETS.items()}
     files |= {name: json_bytes(record(facts)) for name, record in RECORDS.items()}
-    files[INDEX] = json_bytes(_index(documents, edition, files))
     return files
 
 
@@ -128,14 +133,17 @@ def check(facts: Facts, documents: Sequence[Document]) -> None:
             facts.evaluations.check(figure)
 
 
-def _index(documents: Sequence[Document], edition: Edition, files: dict[str, bytes]) -> Json:
+def _index(folder: Path, facts: Facts) -> Json:
+    """What lies in the folder, by name and hash, and which guidance each document follows."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         "wording": WORDING,
-        "edition": edition.model_dump(mode="json"),
+        "edition": edition_of(facts).model_dump(mode="json"),
         "documents": [
-            {"name": each.name, "title": each.title, "guidance_version": each.follows} for each in documents
+            {"name": name, "called": called, "guidance_version": version} for name, called, version in NAMES
         ],
-        "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())},
+        "guidance": TITLES,
+        "files": {str(path.relative_to(folder)): sha256_of_file(path) for path in files},
     }
 
 

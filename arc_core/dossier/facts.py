@@ -31,6 +31,8 @@ from arc_core.gate.panel import read_cases
 from arc_core.provenance.canonical import sha256_of_file
 from arc_core.record import Record
 from arc_core.report.evaluation import groups_of
+from arc_core.training.fold import MODEL
+from arc_core.training.plan import PLAN
 
 
 class Tried(Record):
@@ -84,6 +86,7 @@ class Facts:
     gains: Mapping[str, Figure]
     openings: tuple[Opening, ...]
     worst: tuple[Picture, ...]
+    has_weights: bool
     comparisons: int
     cycles: int
     history: History
@@ -94,6 +97,12 @@ class Facts:
     def label(self) -> str:
         """Of the primary metric."""
         return METRICS[self.study.metric].label
+
+    @property
+    def unit(self) -> str:
+        """What never lies in two folds; without patient ids no more than an image."""
+        known = self.dataset.has_patient_ids or self.split.by != "patient"
+        return self.split.by if known else "image"
 
     @cached_property
     def accepted(self) -> tuple[Tried, ...]:
@@ -162,6 +171,7 @@ def gather(memory: Memory, runs: Runs, home: Path, experiment: Experiment, use: 
         gains=_gains(memory, runs, study, experiment.id, cases, tried, evaluations),
         openings=tuple(_openings(history, study, home)),
         worst=worst_cases(memory, runs, dataset, experiment.id, cases, evaluated),
+        has_weights=_has_weights(runs, experiment.id, result),
         comparisons=memory.comparisons(study.id),
         cycles=len(memory.cycles(study.id)),
         history=history,
@@ -193,6 +203,16 @@ def _evaluated(history: History, experiment: Experiment, result: Result) -> str:
             "printed. It was measured before the ledger began, or its row was changed past it"
         )
     return told.hash
+
+
+def _has_weights(runs: Runs, experiment_id: str, result: Result) -> bool:
+    """Whether the networks are there. ArcError where one is not the recorded one."""
+    weights = {name: sha for name, sha in result.files.items() if name.rpartition("/")[2] in (PLAN, MODEL)}
+    lacking = runs.fetch(experiment_id, weights)
+    for name, why in lacking.items():
+        if runs.path(experiment_id, name).exists():
+            raise ArcError(f"{runs.path(experiment_id, name)} {why}; restore it from a backup")
+    return bool(weights) and not lacking
 
 
 def _tried(memory: Memory, study: Study, evaluations: Evaluations) -> tuple[Tried, ...]:

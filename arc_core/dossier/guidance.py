@@ -27,3 +27,32 @@ TITLES = {
     TRIPOD: "Transparent Reporting of a Multivariable Prediction Model, artificial intelligence, 2024",
     ISO14971: "ISO 14971, Application of risk management to medical devices",
 }
+
+NAMES = (
+    (
+        "the whole folder",
+        "contribution to the design and development file (formerly design history file)",
+        QMSR,
+    ),
+    ("gap_report", "what is NOT PROVIDED", AI_DRAFT),
+    ("model_card", "model card, Appendix E", AI_DRAFT),
+    ("datasheet", "data management: collection, characterisation", AI_DRAFT),
+    ("reference_standard", "data management: reference standard", AI_DRAFT),
+    ("leakage_report", "data partitions, items 19 and 20", CLAIM),
+    ("split_manifest.csv", "data partitions, items 19 and 20", CLAIM),
+    ("testset_access_log.csv", "independence of the test data", AI_DRAFT),
+    ("model_description", "model description and development", AI_DRAFT),
+    ("development_report", "model description and development", AI_DRAFT),
+    ("experiments.csv", "model description and development", AI_DRAFT),
+    ("sap.lock.json", "validation: analysis plan", AI_DRAFT),
+    ("validation_report", "validation; internal and external testing in CLAIM's terms", AI_DRAFT),
+    ("deviations.csv", "validation: deviations", AI_DRAFT),
+    ("hazard_candidates.csv", "input to risk analysis", ISO14971),
+    ("pccp_draft", "predetermined change control plan, a draft", PCCP),
+    ("gmlp_map.csv", "guiding principles", GMLP),
+    ("part11_map.csv", "controls for closed systems", PART11),
+    ("claim2024.csv", "checklist", CLAIM),
+    ("stard_ai.csv", "checklist", STARD),
+    ("tripod_ai.csv", "checklist", TRIPOD),
+)
+"""A document → what the guidance calls it, and in which version it does."""

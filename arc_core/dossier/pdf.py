@@ -5,7 +5,7 @@ The same document gives the same bytes: the date in the file is that of the ledg
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -116,9 +116,11 @@ class _Template(BaseDocTemplate):  # type: ignore[misc]
         canvas.line(MARGIN, FOOT + 3.5 * mm, wide - MARGIN, FOOT + 3.5 * mm)
         canvas.setFont(style.BOLD, 8)
         canvas.setFillColor(style.INK)
-        canvas.drawString(MARGIN, high - HEAD, f"ARC · {self.document.title}")
+        title = f"ARC · {self.document.title}   "
+        canvas.drawString(MARGIN, high - HEAD, title)
         canvas.setFillColor(style.ALARM)
-        canvas.drawCentredString(wide / 2, high - HEAD, " · ".join(filter(None, marks)))
+        across = MARGIN + canvas.stringWidth(title, style.BOLD, 8)
+        canvas.drawString(across, high - HEAD, " · ".join(filter(None, marks)))
         canvas.setFont(style.PLAIN, 7)
         canvas.setFillColor(style.QUIET)
         canvas.drawRightString(
@@ -206,9 +208,8 @@ def _kept(title: str, level: int, blocks: list[Flowable], width: float, height: 
     """A heading stays with what follows it."""
     heading = Paragraph(style.safe(title), style.HEADINGS[level - 1])
     heading.arc_level = level - 1
-    first = blocks[0] if blocks else None
-    whole = first is not None and getattr(first, "arc_whole", False)
-    yield CondPageBreak(LEAST + (first.wrap(width, height)[1] if whole else 0))
+    whole = bool(blocks) and getattr(blocks[0], "arc_whole", False)
+    yield CondPageBreak(LEAST + (blocks[0].wrap(width, height)[1] if whole else 0))
     yield heading
     yield from blocks
 
@@ -247,13 +248,13 @@ def _table(table: Table, width: float) -> list[Flowable]:
         Paragraph(style.safe(name), style.HEAD_NUMBER if place in table.numbers else style.CELL_BOLD)
         for place, name in enumerate(table.head)
     )
-    rows = (
-        tuple(_cell(cell, place in table.numbers) for place, cell in enumerate(row)) for row in table.rows
-    )
-    made: list[Flowable] = [_grid((head, *rows), table.widths, width, head=True)]
+    rows = [
+        head,
+        *(tuple(_cell(cell, place in table.numbers) for place, cell in enumerate(row)) for row in table.rows),
+    ]
     if table.caption:
-        made.append(Paragraph(style.safe(table.caption), style.SMALL))
-    return [*made, Spacer(1, 3 * mm)]
+        rows.append((Paragraph(style.safe(table.caption), style.SMALL), *[""] * (len(head) - 1)))
+    return [_grid(rows, table.widths, width, head=True, caption=bool(table.caption)), Spacer(1, 3 * mm)]
 
 
 def _cell(cell: Cell, number: bool) -> Paragraph:
@@ -261,9 +262,17 @@ def _cell(cell: Cell, number: bool) -> Paragraph:
 
 
 def _grid(
-    rows: tuple[tuple[Paragraph, ...], ...], widths: tuple[float, ...], width: float, *, head: bool
+    rows: Sequence[tuple[Paragraph | str, ...]],
+    widths: tuple[float, ...],
+    width: float,
+    *,
+    head: bool,
+    caption: bool = False,
 ) -> Grid:
-    """Rows break over pages, and where it must be within themselves; the head is repeated."""
+    """Rows break over pages, and where it must be within themselves; the head is repeated.
+
+    `caption`: the last row is one, which stays with the row before it.
+    """
     whole = sum(widths)
     return Grid(
         rows,
@@ -271,7 +280,7 @@ def _grid(
         repeatRows=1 if head else 0,
         splitInRow=1,
         hAlign="LEFT",
-        style=style.GRID_WITH_HEAD if head else style.GRID,
+        style=[*(style.GRID_WITH_HEAD if head else style.GRID), *(style.CAPTION if caption else ())],
     )
 
 

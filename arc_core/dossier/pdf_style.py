@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from reportlab.lib.colors import HexColor
+from reportlab.lib.colors import HexColor, white
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.styles import ParagraphStyle
 
@@ -76,6 +76,12 @@ GRID_WITH_HEAD = [
     *GRID,
     ("BACKGROUND", (0, 0), (-1, 0), HEAD_FILL),
     ("LINEBELOW", (0, 0), (-1, 0), 0.8, QUIET),
+]
+CAPTION = [
+    ("SPAN", (0, -1), (-1, -1)),
+    ("LINEBELOW", (0, -1), (-1, -1), 0.6, white),
+    ("NOSPLIT", (0, -2), (-1, -1)),
+    ("LEFTPADDING", (0, -1), (-1, -1), 0),
 ]
 
 

@@ -145,7 +145,7 @@ def _champions(facts: Facts) -> Table:
         )
         before = spec
     return Table(
-        head=("experiment", "changed against the one before", facts.label, "gain over it"),
+        head=("experiment", "changed against the one before", facts.label, "gain over the one before"),
         rows=tuple(rows),
         widths=(0.2, 0.4, 0.2, 0.2),
         numbers=(2, 3),

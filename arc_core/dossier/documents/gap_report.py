@@ -60,6 +60,8 @@ def _of_record(facts: Facts) -> tuple[Gap, ...]:
         gap("analysis plan", "none is locked", "flows.dossier lock-plan")
     if facts.lock is None:
         gap("threshold", "none is locked for this model", "flows.dossier lock-threshold")
+    if not facts.has_weights:
+        gap("weights", "the networks' files are no longer there: the folder model is left out", "a backup")
     return tuple(found)
 
 

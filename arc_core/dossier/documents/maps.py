@@ -87,7 +87,7 @@ def _item(facts: Facts, row: dict[str, str]) -> Item:
         answered = "provided" if facts.use.answer(evidence) != NOT_PROVIDED else NOT_PROVIDED
         evidence = f"{FILE}: {evidence}"
     else:
-        answered = "yes" if status == "auto" else "no part of ARC's record"
+        answered = "evidence given" if status == "auto" else "no part of ARC's record"
     return Item.model_validate(
         {name: row[name] for name in ("item", "requirement")}
         | {"status": status, "evidence": evidence, "answered": answered}

@@ -45,7 +45,7 @@ def modification_protocol(facts: Facts) -> Document:
     rows: tuple[tuple[str, Cell], ...] = (
         (
             "data management",
-            f"frozen folds by {facts.split.by}, near-duplicates refused across them; "
+            f"frozen folds by {facts.unit}, near-duplicates refused across them; "
             + ("a sealed test part" if sealed else "no test part"),
         ),
         (

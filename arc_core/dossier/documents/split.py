@@ -82,13 +82,12 @@ def access_log(facts: Facts) -> Sheet:
 
 def _parted(facts: Facts) -> Table:
     split = facts.split
-    unit = split.by if facts.dataset.has_patient_ids or split.by != "patient" else "image"
     frozen = facts.history.of("split.frozen", facts.study.id)
     return fields(
         (
             (
                 "method",
-                f"{split.folds} folds by {unit}, stratified by label, drawn from seed {split.seed}",
+                f"{split.folds} folds by {facts.unit}, stratified by label, drawn from seed {split.seed}",
             ),
             ("SHA-256 of the split", split.sha256),
             ("frozen", f"{frozen[0].at:%Y-%m-%d %H:%M} UTC, event {frozen[0].number}" if frozen else "–"),
