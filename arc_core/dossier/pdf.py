@@ -42,13 +42,15 @@ from arc_core.dossier.markdown import (
 MARGIN = 18 * mm
 HEAD, FOOT = 12 * mm, 14 * mm
 """Of the header's line from the top of the page, and of the footer's from its end."""
+TALLEST = 150 * mm
+"""Of a row that is kept whole."""
 SLIMMEST = 1.1
 """Most height of a picture over the width that it is given."""
 HALF = 0.5
 """The width up to which two pictures share a row."""
 GAP = 3 * mm
-LEAST = 30 * mm
-"""Room that there must be for a heading and the first of what follows."""
+LEAST, HEADING = 30 * mm, 12 * mm
+"""Room that there must be for a heading and the first of what follows, and for a heading alone."""
 HASHES = (0.62, 0.38)
 
 
@@ -208,10 +210,21 @@ def _kept(title: str, level: int, blocks: list[Flowable], width: float, height: 
     """A heading stays with what follows it."""
     heading = Paragraph(style.safe(title), style.HEADINGS[level - 1])
     heading.arc_level = level - 1
-    whole = bool(blocks) and getattr(blocks[0], "arc_whole", False)
-    yield CondPageBreak(LEAST + (blocks[0].wrap(width, height)[1] if whole else 0))
+    yield CondPageBreak(_least(blocks, width, height))
     yield heading
     yield from blocks
+
+
+def _least(blocks: list[Flowable], width: float, height: float) -> float:
+    """The room that a heading needs: with a picture that is never broken, and the text before it."""
+    needed: float = HEADING
+    for block in blocks[:2]:
+        needed += block.wrap(width, height)[1]
+        if getattr(block, "arc_whole", False):
+            break
+    else:
+        return LEAST
+    return float(min(needed, height))
 
 
 def _flowables(blocks: tuple[Block, ...], width: float, height: float) -> list[Flowable]:
@@ -269,19 +282,21 @@ def _grid(
     head: bool,
     caption: bool = False,
 ) -> Grid:
-    """Rows break over pages, and where it must be within themselves; the head is repeated.
+    """Rows break over pages, with the head repeated; one that is too tall for a page breaks within itself.
 
     `caption`: the last row is one, which stays with the row before it.
     """
     whole = sum(widths)
-    return Grid(
-        rows,
-        colWidths=[width * share / whole for share in widths],
-        repeatRows=1 if head else 0,
-        splitInRow=1,
-        hAlign="LEFT",
-        style=[*(style.GRID_WITH_HEAD if head else style.GRID), *(style.CAPTION if caption else ())],
-    )
+    form = {
+        "colWidths": [width * share / whole for share in widths],
+        "hAlign": "LEFT",
+        "style": style.grid(head=head, caption=caption),
+    }
+    made = Grid(rows, repeatRows=1 if head else 0, **form)
+    made.wrap(width, TALLEST)
+    if max(made._rowHeights) < TALLEST:
+        return made
+    return Grid(rows, splitInRow=1, **form)  # with its head repeated it would stand there twice on a page
 
 
 def _pictures(pictures: list[Picture], width: float, height: float) -> Grid:

@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from reportlab.lib.colors import HexColor, white
+from reportlab.lib.colors import HexColor
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.styles import ParagraphStyle
 
@@ -64,25 +64,28 @@ BARE = [
     ("VALIGN", (0, 0), (-1, -1), "TOP"),
     *((f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")),
 ]
-GRID = [
-    ("VALIGN", (0, 0), (-1, -1), "TOP"),
-    ("LINEBELOW", (0, 0), (-1, -1), 0.4, RULE),
-    ("LEFTPADDING", (0, 0), (-1, -1), 4),
-    ("RIGHTPADDING", (0, 0), (-1, -1), 4),
-    ("TOPPADDING", (0, 0), (-1, -1), 2.5),
-    ("BOTTOMPADDING", (0, 0), (-1, -1), 3.5),
-]
-GRID_WITH_HEAD = [
-    *GRID,
-    ("BACKGROUND", (0, 0), (-1, 0), HEAD_FILL),
-    ("LINEBELOW", (0, 0), (-1, 0), 0.8, QUIET),
-]
-CAPTION = [
-    ("SPAN", (0, -1), (-1, -1)),
-    ("LINEBELOW", (0, -1), (-1, -1), 0.6, white),
-    ("NOSPLIT", (0, -2), (-1, -1)),
-    ("LEFTPADDING", (0, -1), (-1, -1), 0),
-]
+
+
+def grid(*, head: bool, caption: bool) -> list[tuple[object, ...]]:
+    """Of a table with a head in its first row, and a caption in its last."""
+    end = (-1, -2 if caption else -1)
+    made: list[tuple[object, ...]] = [
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("LINEBELOW", (0, 0), end, 0.4, RULE),
+        ("LEFTPADDING", (0, 0), (-1, -1), 4),
+        ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+        ("TOPPADDING", (0, 0), (-1, -1), 2.5),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 3.5),
+    ]
+    if head:
+        made += [("BACKGROUND", (0, 0), (-1, 0), HEAD_FILL), ("LINEBELOW", (0, 0), (-1, 0), 0.8, QUIET)]
+    if caption:
+        made += [
+            ("SPAN", (0, -1), (-1, -1)),
+            ("NOSPLIT", (0, -2), (-1, -1)),
+            ("LEFTPADDING", (0, -1), (-1, -1), 0),
+        ]
+    return made
 
 
 def safe(text: str) -> str:
