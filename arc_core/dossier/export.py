@@ -33,6 +33,7 @@ from arc_core.dossier.markdown import FIGURES, markdown_of
 from arc_core.dossier.model import FOLDER as MODEL
 from arc_core.dossier.model import write_model
 from arc_core.dossier.pdf import pdf_of
+from arc_core.dossier.seals.seal import seal_dossier
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.runs import Runs
 from arc_core.provenance.canonical import Json, sha256_of_file
@@ -74,7 +75,7 @@ RECORDS: dict[str, Callable[[Facts], Json]] = {
 FLAT = "estar"
 
 Seal = Callable[[Path, Facts, Memory, Settings], None]
-SEALS: tuple[Seal, ...] = ()
+SEALS: tuple[Seal, ...] = (seal_dossier,)
 """What is written once the documents lie in the folder, in this order: the machine-readable half. Each gets
 the folder as it will be, may add files and append to the ledger, and fails the export by raising."""
 
