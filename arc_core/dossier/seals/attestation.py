@@ -30,7 +30,7 @@ PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 
 
 def attestation(folder: Path, facts: Facts) -> bytes:
-    """The statement, of the exported network where it is in the dossier, and of the folds' that it is from."""
+    """The statement, of the exported network where it lies here, and of the folds' that it is from."""
     networks = {
         f"{MEASURED}/{name}": sha256
         for name, sha256 in sorted(facts.result.files.items())

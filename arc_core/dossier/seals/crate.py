@@ -42,7 +42,11 @@ def crate(folder: Path, facts: Facts, beside: tuple[str, ...]) -> bytes:
     root["conformsTo"] = made.add(
         ContextEntity(made, PROFILE, {"@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"})
     )
-    root["license"] = _missing(made, "license", "CreativeWork", "Nobody has said under which licence.")
+    root["author"] = _somebody(made, "author", "Person", facts.use.answer("organisation.responsible"))
+    root["publisher"] = _somebody(
+        made, "publisher", "Organization", facts.use.answer("organisation.manufacturer")
+    )
+    root["license"] = _somebody(made, "license", "CreativeWork", NOT_PROVIDED)
     files = {name: _file(made, folder, name) for name in sorted(_names(folder, beside))}
     made.add(*files.values())
     root["mentions"] = _actions(made, facts, files)
@@ -63,9 +67,9 @@ def _file(made: ROCrate, folder: Path, name: str) -> File:
     return File(made, dest_path=name, properties=said)
 
 
-def _missing(made: ROCrate, name: str, kind: str, why: str) -> ContextEntity:
-    said = {"@type": kind, "name": NOT_PROVIDED, "description": why}
-    return made.add(ContextEntity(made, f"#{name}-not-provided", said))
+def _somebody(made: ROCrate, part: str, kind: str, name: str) -> ContextEntity:
+    """A person, an organisation or a licence, as a person has named it: or NOT PROVIDED."""
+    return made.add(ContextEntity(made, f"#{part}", {"@type": kind, "name": name}))
 
 
 def _actions(made: ROCrate, facts: Facts, files: dict[str, File]) -> list[ContextEntity]:
@@ -73,10 +77,7 @@ def _actions(made: ROCrate, facts: Facts, files: dict[str, File]) -> list[Contex
     started, evaluated, last = facts.started, evaluation_of(facts), facts.history.last
     program = {"name": "ARC", "softwareVersion": started.origin.commit or started.origin.code}
     arc = made.add(SoftwareApplication(made, f"{NAMESPACE}arc", program))
-    if operator := started.actor.acts_for:
-        agent = made.add(ContextEntity(made, "#operator", {"@type": "Person", "name": operator}))
-    else:
-        agent = _missing(made, "operator", "Person", "Nobody has said who operates ARC: ARC_OPERATOR.")
+    agent = _somebody(made, "operator", "Person", started.actor.acts_for or NOT_PROVIDED)
     data, split, spec = (_apart(made, name, started.inputs[name]) for name in ("dataset", "split", "spec"))
     networks = [
         _apart(made, name, sha256)
@@ -91,8 +92,8 @@ def _actions(made: ROCrate, facts: Facts, files: dict[str, File]) -> list[Contex
             "@type": "CreateAction",
             "name": f"{name} of {facts.experiment.id}",
             "description": f"The {name}, as the ledger tells of it (ledger.jsonl).",
-            "startTime": start.isoformat(),
-            "endTime": end.isoformat(),
+            "startTime": start.isoformat(timespec="milliseconds"),
+            "endTime": end.isoformat(timespec="milliseconds"),
         }
         found = made.add(ContextEntity(made, f"#{name}", said))
         found["instrument"], found["agent"], found["object"], found["result"] = arc, agent, used, gave

@@ -18,6 +18,7 @@ from arc_core.provenance.canonical import sha256_of
 FILE = "provenance.prov.json"
 NAMESPACE = "urn:arc-retina:"
 ENDS = ("run.finished", "run.failed", "run.stopped", "run.withdrawn")
+Attributes = dict[Any, Any]
 PERSON, SOFTWARE = "prov:Person", "prov:SoftwareAgent"
 
 
@@ -48,9 +49,9 @@ class _Lineage:
         """What an event tells of, by its subject or, where there may be several, by the event's number."""
         several = kind in ("evaluation", "plan", "threshold", "verdict")
         name = f"arc:{kind}-{told.subject}" + (f"-{told.number}" if several else "")
-        known = {f"arc:{key}": value for key, value in said.items() if value not in (None, "")}
-        event = {"arc:event": told.number, "arc:event_sha256": told.hash}
-        self.document.entity(name, {PROV_TYPE: kind} | event | known)
+        about: Attributes = {PROV_TYPE: kind, "arc:event": told.number, "arc:event_sha256": told.hash}
+        about |= {f"arc:{key}": value for key, value in said.items() if value not in (None, "")}
+        self.document.entity(name, about)
         self.made[told.hash] = name
         return name
 
@@ -90,11 +91,12 @@ class _Lineage:
             return
         self.known.add(run)
         end = self.ends.get(told.subject)
-        said = {"arc:status": end.kind if end else "still running", "arc:seed": told.facts["seed"]}
+        said: Attributes = {PROV_TYPE: "training"}
+        said |= {"arc:status": end.kind if end else "still running", "arc:seed": told.facts["seed"]}
         said |= {
             f"arc:{name}": getattr(told.origin, name) for name in ("code", "commit", "lock", "environment")
         }
-        self.document.activity(run, told.at, end and end.at, {PROV_TYPE: "training"} | said)
+        self.document.activity(run, told.at, end.at if end else None, said)
         spec = self.entity("configuration", told, sha256=told.inputs["spec"])
         for used in (spec, f"arc:dataset-{self.study}", f"arc:split-{self.study}"):
             self.document.used(run, used)
@@ -147,7 +149,7 @@ class _Lineage:
 
     def opened(self, told: Told) -> None:
         opening = f"arc:opening-{told.subject}-{told.facts['number']}"
-        said = {
+        said: Attributes = {
             PROV_TYPE: "opening of the test part",
             "arc:event_sha256": told.hash,
             "arc:reason": told.reason,

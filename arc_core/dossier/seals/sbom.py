@@ -31,7 +31,7 @@ PREFIX = "arc:"
 
 
 def sbom(facts: Facts) -> bytes:
-    """Of what is installed where the dossier is written; the ledger has the hash of what trained the model."""
+    """Of what is installed where it is written; the ledger has the hash of what trained the model."""
     installed = [_of(distribution) for distribution in _installed()]
     model, data = _model(facts), _data(facts)
     last = facts.history.last

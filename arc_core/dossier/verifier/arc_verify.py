@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from arc_core.dossier.verifier.ed25519 import is_signed
+from arc_core.dossier.verifier.figures import leaves, objects
 
 GENESIS = "0" * 64
 HEAD = "application/vnd.arc.ledger-head+json"
@@ -245,15 +246,17 @@ class Dossier:
                     raise Wrong(
                         f"{name}: {column} {said[column]}, but event {event['number']}: {estimate[end]}"
                     )
-        if self.kept(event) and "value" in said and said["value"] not in found:
+        if self.kept_names(event) and "value" in said and said["value"] not in found:
             raise Wrong(
                 f"{name}: {said.get('name')} {said['value']} is not what event {event['number']} measured"
             )
 
-    def kept(self, event: dict[str, Any]) -> Any:
+    def kept(self, event: dict[str, Any]) -> list[Any]:
         """The evaluation of a test part, which lies here."""
-        names = [name for name in event["outputs"] if name.startswith(TESTS) and name in self.told["files"]]
-        return [json.loads(self.read(name))["opened"] for name in names]
+        return [json.loads(self.read(name))["opened"] for name in self.kept_names(event)]
+
+    def kept_names(self, event: dict[str, Any]) -> list[str]:
+        return [name for name in event["outputs"] if name.startswith(TESTS) and name in self.told["files"]]
 
     def of(self, kind: str, subject: str | None = None) -> list[dict[str, Any]]:
         """Events, oldest first."""
@@ -291,23 +294,6 @@ class Dossier:
                 raise Wrong(f"{path} is a link")
             if not path.is_dir():
                 yield path.relative_to(self.folder).as_posix()
-
-
-def objects(tree: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each JSON object that names the evaluation it comes from."""
-    if isinstance(tree, dict):
-        if isinstance(tree.get("evaluation"), str):
-            yield tree["evaluation"], tree
-        tree = list(tree.values())
-    for each in tree if isinstance(tree, list) else ():
-        yield from objects(each)
-
-
-def leaves(tree: Any) -> set[float]:
-    """Every number in it."""
-    if isinstance(tree, (dict, list)):
-        return set().union(*map(leaves, tree.values() if isinstance(tree, dict) else tree))
-    return {tree} if isinstance(tree, (int, float)) else set()
 
 
 if __name__ == "__main__":
