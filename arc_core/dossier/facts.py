@@ -197,10 +197,11 @@ def _evaluations(history: History) -> dict[str, str]:
 def _evaluated(history: History, experiment: Experiment, result: Result) -> str:
     """The hash of the experiment's evaluation. Unfounded unless it is of the cases that figures rest on."""
     told = _last(history.of("eval.completed", experiment.id))
-    if told is None or told.outputs.get(CASES) != result.files.get(CASES):
+    began = history.of("run.started", experiment.id)
+    if told is None or not began or told.outputs.get(CASES) != result.files.get(CASES):
         raise Unfounded(
-            f"no eval.completed of the ledger tells of the cases of {experiment.id}: no figure of it can be "
-            "printed. It was measured before the ledger began, or its row was changed past it"
+            f"no run.started and eval.completed of the ledger tell of the cases of {experiment.id}: no figure "
+            "of it can be printed. It was measured before the ledger began, or its row was changed past it"
         )
     return told.hash
 

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
+from arc_core.errors import Unfounded
 from arc_core.experiments.ledger import Ledger
 from arc_core.provenance.ledger import Actor, Origin, checked
 from arc_core.record import Record
@@ -53,7 +54,7 @@ class History(Record):
 
 
 def read_history(ledger: Ledger) -> History:
-    """Unverified where the chain is broken: of such a record no dossier is made."""
+    """Unverified where the chain is broken, Unfounded where it has no event: no dossier is made of either."""
     kinds: Counter[str] = Counter()
     events: list[Told] = []
     first, last = "", None
@@ -67,7 +68,8 @@ def read_history(ledger: Ledger) -> History:
         last = fields | {"number": entry.number, "hash": entry.hash}
         if kind not in BULKY:
             events.append(Told.model_validate(last))
-    assert last is not None, "a store with a study has its events"
+    if last is None:
+        raise Unfounded("the ledger tells of nothing: all of the store is from before ARC had one")
     return History(
         first=first, last=Told.model_validate(last), kinds=dict(sorted(kinds.items())), events=tuple(events)
     )

@@ -76,7 +76,7 @@ def _row(facts: Facts, tried: Tried, metrics: tuple[str, ...]) -> tuple[object, 
         tried.number,
         tried.id,
         outcome.cycle,
-        outcome.status,
+        ENDS[outcome.status],
         tried.caption.arm,
         changes_in_words(tried.caption),
         tried.caption.hypothesis,
@@ -114,7 +114,7 @@ def _search(facts: Facts) -> tuple[Block, ...]:
                         for kind in ("proposal.made", "review.given", "decision.taken")
                     ),
                 ),
-                ("experiments approved", str(len(facts.tried))),
+                ("experiments that were decided on", str(len(facts.tried))),
                 *counted,
                 ("compared with a champion", str(facts.comparisons)),
                 ("primary metric", facts.label),
@@ -191,7 +191,7 @@ def _curves(facts: Facts) -> tuple[Picture, ...]:
 def _abandoned(facts: Facts) -> tuple[Block, ...]:
     lost = [each for each in facts.tried if each.experiment.status != "finished"]
     if not lost:
-        return (text("None: every experiment that was approved was trained and measured."),)
+        return (text("None: every experiment that was decided on was trained and measured."),)
     return (
         Table(
             head=("experiment", "cycle", "changes", "what became of it", "reason"),
@@ -228,7 +228,7 @@ def _everything(facts: Facts) -> Table:
                 changes_in_words(each.caption),
                 each.metrics.get(facts.study.metric),
                 each.gain,
-                each.verdict.outcome if each.verdict else each.experiment.status,
+                each.verdict.outcome if each.verdict else ENDS[each.experiment.status],
             )
             for each in facts.tried
         ),

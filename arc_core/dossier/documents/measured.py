@@ -139,7 +139,7 @@ class Measured:
         columns = OF_TASK[self.facts.study.task]
         groups = self.found.subgroups
         if not groups:
-            yield text("The data tell of no groups: neither site nor camera differ between the images.")
+            yield text("None were evaluated on these images.")
             return
         yield Table(
             head=("group", "images", "patients", *(METRICS[name].label for name in columns)),

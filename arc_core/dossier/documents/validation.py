@@ -94,18 +94,16 @@ def _sections(facts: Facts) -> Iterator[Section]:
                 *facts.worst,
             ),
         )
-    yield Section(
-        title="Self-check",
-        blocks=(
-            text(
-                "The mean Dice of disc and of cup is at most 2·m / (1 + m), m being the mean IoU of the "
-                "same images, as it must "
-                "be; otherwise there would be no figures, and no dossier."
-                if facts.found.segmentation is not None
-                else "Figures of a classification have no such bound; AUC and curves are of the same cases."
+    if facts.found.segmentation is not None:
+        yield Section(
+            title="Self-check",
+            blocks=(
+                text(
+                    "The mean Dice of disc and of cup is at most 2·m / (1 + m), m being the mean IoU of the "
+                    "same images, as it must be; otherwise there would be no figures, and no dossier."
+                ),
             ),
-        ),
-    )
+        )
     yield Section(title="Beside published figures", blocks=_published(facts))
     yield Section(title="External testing and acceptance", blocks=(asked(facts, "validation"),))
 
@@ -188,11 +186,10 @@ def _plan(facts: Facts) -> tuple[Block, ...]:
 def _tested(facts: Facts) -> str:
     opened, count = facts.opened, len(facts.openings)
     assert opened is not None
-    later = "" if count == 1 else f" The part was opened {count} times in all, so it is no longer unseen."
+    often = "" if count == 1 else f" The part was opened {count} times in all, so it is no longer unseen."
     return (
         f"Opening {opened.number} of the test part, {opened.told.at:%Y-%m-%d %H:%M} UTC by "
-        f"{opened.told.who}: "
-        f"{opened.told.reason}.{later} No case of it was trained on, tuned on or seen before."
+        f"{opened.told.who}: {opened.told.reason}.{often} No case of it was trained on or tuned on."
     )
 
 
