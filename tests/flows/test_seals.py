@@ -88,11 +88,11 @@ def fault(folder: Path, *arguments: str) -> str:
 
 
 def test_as_it_was_exported_all_of_it_holds(exported):
-    before = {path for path in exported.rglob("*")}
+    before = set(exported.rglob("*"))
     ran = verified(exported)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "openings    1 of the test part" in ran.stdout
-    assert {path for path in exported.rglob("*")} == before
+    assert set(exported.rglob("*")) == before
 
 
 def test_the_verifier_needs_the_standard_library_of_python_3_9(exported):
@@ -347,11 +347,11 @@ def of_another_network(told: list[dict]) -> None:
 
 def of_no_evaluation(told: list[dict]) -> None:
     """The evaluation of another experiment is taken out; its numbers still stand in the documents."""
-    others = {event["subject"] for event in told if event["kind"] == "eval.completed"}
-    champion = the(told, "champion.promoted")["subject"]
-    subject = sorted(name for name in others if name.startswith("exp-") and name != champion)[0]
-    (found,) = [each for each in told if (each["kind"], each["subject"]) == ("eval.completed", subject)]
-    told.remove(found)
+    measured = [
+        each for each in told if each["kind"] == "eval.completed" and each["subject"].startswith("exp-")
+    ]
+    champion = [each["subject"] for each in told if each["kind"] == "champion.promoted"][-1]
+    told.remove(next(each for each in measured if each["subject"] != champion))
 
 
 def with_better_dice(told: list[dict]) -> None:
