@@ -19,7 +19,7 @@ from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError
 from arc_core.experiments.home import only_cycle_in
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
-from arc_core.logs import log_to_file
+from arc_core.logs import log_to_file, redaction
 from arc_core.provenance.files import explained, is_of_the_disk
 from arc_core.provenance.heads import Heads
 from arc_core.report.summary import CycleSummary
@@ -150,17 +150,15 @@ def guarded(command: Callable[[], None], stops: signals.Manner = signals.PLAIN) 
         if signals.is_stopped():
             print(signals.STOPPED, file=sys.stderr)
             return stops.exit_code
-        if isinstance(error, ArcError):
-            print(f"{type(error).__name__}: {error}", file=sys.stderr)
-            return error.exit_code
         if isinstance(error, OSError) and is_of_the_disk(error):
-            print(f"StoreError: {explained(error)}", file=sys.stderr)
-            return 2
-        if is_unreachable(error):
-            print(f"ConfigError: {_unreachable()}", file=sys.stderr)
-            return 2
-        traceback.print_exc()
-        return 1
+            error = explained(error)
+        elif not isinstance(error, ArcError) and is_unreachable(error):
+            error = _unreachable()
+        words, code = traceback.format_exc().rstrip(), 1
+        if isinstance(error, ArcError):
+            words, code = f"{type(error).__name__}: {error}", error.exit_code
+        print(redaction()(words), file=sys.stderr)
+        return code
     return 0
 
 

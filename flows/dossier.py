@@ -94,6 +94,9 @@ def _told(found: Verified, heads: Heads) -> str:
         f"rows    {found.rows} of the store are as the ledger describes them{older}",
         f"files   {found.files} are those that were measured",
     ]
+    if found.others:
+        others = counted(found.others, "other ledger")
+        lines.append(f"The heads of {others} lie there too, all signed with other keys, as of other homes.")
     if tail := found.events - found.anchored:
         lines.append(
             f"No signed head vouches for the last {counted(tail, 'event')}: they could be cut off unnoticed."

@@ -13,8 +13,8 @@ from arc_core.dossier.figure import Figure
 from arc_core.record import Record
 
 WORDING = (
-    "Supporting development record; not a submission, not a Part 11 validation, "
-    "not evidence of clinical validity."
+    "Supporting development record; not a submission, not a Part 11 validation, not evidence of clinical "
+    "validity."
 )
 SIMULATED = "SIMULATED DATA: images that ARC drew itself. Nothing here says anything of patients."
 

@@ -200,8 +200,9 @@ def _evaluated(history: History, experiment: Experiment, result: Result) -> str:
     began = history.of("run.started", experiment.id)
     if told is None or not began or told.outputs.get(CASES) != result.files.get(CASES):
         raise Unfounded(
-            f"no run.started and eval.completed of the ledger tell of the cases of {experiment.id}: no figure "
-            "of it can be printed. It was measured before the ledger began, or its row was changed past it"
+            f"no run.started and eval.completed of the ledger tell of the cases of {experiment.id}: no "
+            "figure of it can be printed. It was measured before the ledger began, or its row was changed "
+            "past it"
         )
     return told.hash
 

@@ -55,8 +55,8 @@ def sources_in_words(sources: Iterable[str], evaluations: Mapping[str, str]) -> 
 TOO_MANY = "Each is an eval.completed of the ledger; experiments.csv has their hashes in full."
 SOURCES = "Where the numbers come from"
 EXPLAINED = (
-    "Beside each measured number stand the first eight digits of the hash of the eval.completed event of the "
-    "ledger that it comes from. Brackets hold 95 % intervals."
+    "Beside each measured number stand the first eight digits of the hash of the eval.completed event of "
+    "the ledger that it comes from. Brackets hold 95 % intervals."
 )
 
 

@@ -40,7 +40,7 @@ from arc_core.dossier.pdf_blocks import boxed, flowables, grid, least, table
 MARGIN = 18 * mm
 HEAD, FOOT = 12 * mm, 14 * mm
 """Of the header's line from the top of the page, and of the footer's from its end."""
-HASHES = (0.62, 0.38)
+HASHES = (0.66, 0.34)
 
 
 def pdf_of(document: Document, edition: Edition, evaluations: Mapping[str, str]) -> bytes:

@@ -68,7 +68,7 @@ def reliability(calibration: Calibration) -> Any:
     axes.errorbar(
         [each.predicted for each in calibration.bins],
         [each.value for each in observed],
-        yerr=[[each.value - each.low for each in observed], [each.high - each.value for each in observed]],
+        yerr=_reach(observed),
         fmt="o",
         color=ACCENT,
         capsize=3,
@@ -116,7 +116,7 @@ def forest(overall: Estimate, groups: Sequence[Subgroup], metric: str, evaluatio
         axes.errorbar(
             [found.value],
             [-place],
-            xerr=[[found.value - found.low], [found.high - found.value]],
+            xerr=_reach([found]),
             fmt="D" if place == 0 else "o",
             color=INK if place == 0 else ACCENT,
             markerfacecolor="white" if small else None,
@@ -142,6 +142,12 @@ def forest(overall: Estimate, groups: Sequence[Subgroup], metric: str, evaluatio
 def _key(figure: Any) -> None:
     """Below the plot, where it covers nothing."""
     figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=3)
+
+
+def _reach(estimates: Sequence[Estimate]) -> list[list[float]]:
+    """How far intervals reach below and above their values; rounding must not make it less than nothing."""
+    below = [max(0.0, each.value - each.low) for each in estimates]
+    return [below, [max(0.0, each.high - each.value) for each in estimates]]
 
 
 def _named(group: Subgroup) -> str:

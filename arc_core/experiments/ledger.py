@@ -3,7 +3,7 @@
 The database itself refuses to change or delete an event (`tables.GUARDS`): not even a fault of ours can.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection, Row, func, insert, select
 
@@ -63,6 +63,14 @@ class Ledger:
     def append(self, *events: Event) -> None:
         with self._database.write() as db:
             append(db, *events)
+
+    def append_counted(self, kind: str, subject: str, made: Callable[[int], Event]) -> int:
+        """Append what is `made` of how many of its kind there then are about its subject; returns that."""
+        here = (t.ledger.c.kind == kind) & (t.ledger.c.subject == subject)
+        with self._database.write(alone=True) as db:
+            number = 1 + db.execute(select(func.count()).where(here)).scalar_one()
+            append(db, made(number))
+        return number
 
 
 def _last(db: Connection) -> Entry | None:

@@ -9,12 +9,11 @@ and both folders can write another history. A copy of the heads that lies elsewh
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
 
 from arc_core.errors import StoreError, Unverified
 from arc_core.provenance.canonical import sha256_of
@@ -27,6 +26,7 @@ if TYPE_CHECKING:  # it takes 0.1 s, which a dry run need not wait for
 
 PAYLOAD_TYPE = "application/vnd.arc.ledger-head+json"
 KEY = "ledger-key.pem"
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class Head(Record):
@@ -47,9 +47,11 @@ class Heads:
     def path(self, ledger: str) -> Path:
         return self.folder / f"heads-{ledger[:16]}.jsonl"
 
-    def others(self, ledger: str) -> list[Path]:
-        """Those of other ledgers that lie here too."""
-        return [path for path in sorted(self.folder.glob("heads-*.jsonl")) if path != self.path(ledger)]
+    def others(self, ledger: str, keys: "Mapping[str, SSlibKey]") -> Iterator[tuple[Path, bool]]:
+        """The files of other ledgers that lie here too, and whether one of `keys` signed a head there."""
+        for path in sorted(self.folder.glob("heads-*.jsonl")):
+            if path != self.path(ledger):
+                yield path, any(_has_signed(line, keys) for line in path.read_bytes().splitlines())
 
     def check(self) -> None:
         """StoreError where they can't be written."""
@@ -90,7 +92,7 @@ class Heads:
             try:
                 envelope = Envelope.from_dict(json.loads(line))
                 head = Head.model_validate_json(envelope.payload)
-            except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+            except _UNREADABLE as error:
                 raise Unverified(f"{where} is no signed head: it was changed or cut") from error
             if line != _line(envelope) or head.ledger != ledger or not _is_signed(envelope, keys):
                 raise Unverified(
@@ -122,6 +124,15 @@ def signer_in(home: Path) -> "CryptoSigner":
             ) from error
 
 
+def keys_of(home: Path) -> "dict[str, SSlibKey]":
+    """The public key that the home signs with, by its id; {} where it has none, or none that we may read."""
+    with suppress(StoreError):
+        if (home / KEY).is_file():
+            key = signer_in(home).public_key
+            return {key.keyid: key}
+    return {}
+
+
 def key_of(said: Mapping[str, str]) -> "SSlibKey":
     """The public key that an event declares. ValueError where its id is another key's."""
     from securesystemslib.signer import SSlibKey
@@ -150,3 +161,12 @@ def _is_signed(envelope: "Envelope", keys: "Mapping[str, SSlibKey]") -> bool:
     except (VerificationError, ValueError):
         return False
     return True
+
+
+def _has_signed(line: bytes, keys: "Mapping[str, SSlibKey]") -> bool:
+    from securesystemslib.dsse import Envelope
+
+    try:
+        return _is_signed(Envelope.from_dict(json.loads(line)), keys)
+    except _UNREADABLE:
+        return False

@@ -22,6 +22,7 @@ GENESIS = "0" * 64
 """The hash before the first event."""
 
 Kind = Literal[
+    "store.upgraded",
     "key.declared",
     "intended_use.declared",
     "dataset.registered",
@@ -125,6 +126,6 @@ def checked(entries: Iterable[Entry]) -> Iterator[tuple[Entry, dict[str, Any]]]:
 def _read(body: str) -> dict[str, Any]:
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

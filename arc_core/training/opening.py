@@ -124,17 +124,17 @@ def open_test(
             cure="Open the test part with that version, or lock plan and threshold anew.",
         )
     threshold = lock.event.facts["threshold"]
-    number = openings(memory, study) + 1
-    facts = {"number": number, "experiment": champion.id, "plan": plan.hash, "threshold": lock.hash}
-    memory.ledger.append(
-        event(
+    number = memory.ledger.append_counted(
+        "testset.opened",
+        study.id,
+        lambda number: event(
             "testset.opened",
             study.id,
             Actor(name=by),
             reason=reason,
             inputs={"test": sealed.sha256},
-            facts=facts,
-        )
+            facts={"number": number, "experiment": champion.id, "plan": plan.hash, "threshold": lock.hash},
+        ),
     )
     test = reopened(sealed, study.task, hold_back)
     cases = tuple(_measured(test, case, predict) for case in test.cases)

@@ -52,9 +52,8 @@ def reference_standard(facts: Facts) -> Document:
                         )
                     ),
                     text(
-                        "ARC takes labels and masks as they are. It knows neither who made them nor "
-                        "how; what "
-                        "follows is a person's to say."
+                        "ARC takes labels and masks as they are. It knows neither who made them nor how; "
+                        "what follows is a person's to say."
                     ),
                 ),
             ),
@@ -133,9 +132,8 @@ def _checks(facts: Facts) -> tuple[Block, ...]:
     return (
         text(
             "Before anything was trained, each file was decoded once: no image is truncated or there twice, "
-            "masks have the values 0, 1 and 2, the size of their image and a disc, and every label is "
-            "0 or 1. "
-            "What does not pass ends the study's registration; nothing was left out or mended on the way."
+            "masks have the values 0, 1 and 2, the size of their image and a disc, and every label is 0 or "
+            "1. What does not pass ends the study's registration; nothing was left out or mended on the way."
         ),
         text(
             "Near-duplicates under two patients are in the leakage report, every image in split_manifest.csv."

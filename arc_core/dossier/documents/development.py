@@ -99,10 +99,9 @@ def _search(facts: Facts) -> tuple[Block, ...]:
     return (
         text(
             "ARC's board of agents proposed changes, critics reviewed them, a vote and a supervisor "
-            "decided, and the "
-            "gate compared each result with the champion of its time: on the same out-of-fold cases, "
-            "paired and "
-            "resampled by patient. It became champion where the whole 95 % interval of the gain lay above 0."
+            "decided, and the gate compared each result with the champion of its time: on the same "
+            "out-of-fold cases, paired and resampled by patient. It became champion where the whole 95 % "
+            "interval of the gain lay above 0."
         ),
         fields(
             (
@@ -121,11 +120,10 @@ def _search(facts: Facts) -> tuple[Block, ...]:
             )
         ),
         text(
-            "Multiplicity: the champion was chosen among "
-            f"{sum(bool(each.metrics) for each in facts.tried)} measured "
-            f"experiments on one set of out-of-fold cases, after {facts.comparisons} comparisons, whose "
-            "intervals are "
-            "not corrected for their number. Its out-of-fold figures are therefore optimistic.",
+            f"Multiplicity: the champion was chosen among {sum(bool(each.metrics) for each in facts.tried)} "
+            f"measured experiments on one set of out-of-fold cases, after {facts.comparisons} comparisons, "
+            "whose intervals are not corrected for their number. Its out-of-fold figures are therefore "
+            "optimistic.",
             kind="note",
         ),
     )

@@ -77,8 +77,8 @@ def gap_report(facts: Facts) -> Document:
                 title="In short",
                 blocks=(
                     text(
-                        f"{len(person)} of {asked} fields for a person are {NOT_PROVIDED}, and "
-                        f"the record itself has {len(record)} gaps. Nothing in this dossier fills them in."
+                        f"{len(person)} of {asked} fields for a person are {NOT_PROVIDED}, and the record "
+                        f"itself has {len(record)} gaps. Nothing in this dossier fills them in."
                     ),
                     fields(
                         (

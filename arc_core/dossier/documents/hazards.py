@@ -42,8 +42,7 @@ def hazard_candidates(facts: Facts) -> Document:
                 blocks=(
                     text(
                         "What the evaluation shows, as a start for a risk analysis. Severity, probability "
-                        "and controls "
-                        f"are {NOT_PROVIDED}: they are for those who manage the risk."
+                        f"and controls are {NOT_PROVIDED}: they are for those who manage the risk."
                     ),
                     Table(
                         head=(

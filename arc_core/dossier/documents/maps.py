@@ -32,8 +32,7 @@ class Map(Record):
 
 CAVEAT = (
     "Items are numbered as in the published list and put in ARC's own short words: read the list itself. "
-    "`auto` says "
-    "that the dossier holds evidence, not that the item is fulfilled."
+    "`auto` says that the dossier holds evidence, not that the item is fulfilled."
 )
 MAPS = (
     Map(
@@ -49,8 +48,8 @@ MAPS = (
         title="GMLP map",
         guidance_version=GMLP,
         note="ARC gives evidence for principles 2 to 6 and 8, partly for 9, and none for 7. "
-        "Representativeness (3) and "
-        "fitness of the reference standard (5) are for a person to show; ARC shows what the data are.",
+        "Representativeness (3) and fitness of the reference standard (5) are for a person to show; ARC "
+        "shows what the data are.",
     ),
     Map(
         file="part11_map",
@@ -58,8 +57,7 @@ MAPS = (
         title="Part 11 map",
         guidance_version=PART11,
         note="ARC gives evidence for 11.10 (a), (b), (c), (e), (f) and (k); this is no Part 11 validation. "
-        "What the "
-        "owner of the system must supply is marked `person`.",
+        "What the owner of the system must supply is marked `person`.",
     ),
 )
 

@@ -65,9 +65,8 @@ class Measured:
             low, high = (f"{each:.1f}" for each in masks.tolerance_px)
             note = (
                 f"Surface Dice within {low if low == high else f'{low}–{high}'} px: "
-                f"{100 * outlines.TOLERANCE:g} % of the longer side, 1 px at least. Where nothing was "
-                "found, the "
-                "distance is the diagonal of the frame."
+                f"{100 * outlines.TOLERANCE:g} % of the longer side, 1 px at least. Where nothing was found, "
+                "the distance is the diagonal of the frame."
             )
         else:
             note = "These cases were measured before ARC knew distances of outlines."
@@ -158,8 +157,7 @@ class Measured:
             widths=(0.24, 0.08, 0.09, *[0.59 / len(columns)] * len(columns)),
             numbers=tuple(range(1, 3 + len(columns))),
             caption=f"Too small to tell: fewer than {FEW_PATIENTS} patients, or {FEW_OF_A_CLASS} images of "
-            "a class "
-            "that the group has. Shown all the same: its interval says how little is known.",
+            "a class that the group has. Shown all the same: its interval says how little is known.",
         )
 
     def _count(self, name: str, value: int | None) -> Figure | None:

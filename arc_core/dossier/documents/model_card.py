@@ -31,8 +31,8 @@ def model_card(facts: Facts) -> Document:
                 blocks=(
                     text(
                         f"{len(gaps_of(facts))} gaps, all of them in gap_report. No external testing, no "
-                        "test of users "
-                        "with the model and no evidence of clinical validity is part of ARC's record."
+                        "test of users with the model and no evidence of clinical validity is part of ARC's "
+                        "record."
                     ),
                 ),
             ),

@@ -10,16 +10,15 @@ from arc_core.training.fold import MODEL
 
 OUTPUTS = {
     "segmentation": "for each pixel the probabilities of background, rim and cup; the most probable class "
-    "is the "
-    "mask, brought back to the frame of the photograph; from it the vertical cup-to-disc ratio (vCDR)",
+    "is the mask, brought back to the frame of the photograph; from it the vertical cup-to-disc ratio "
+    "(vCDR)",
     "classification": "one probability of glaucoma",
 }
 NORMALISATIONS = {
     "unit": "values stay in [0, 1]",
     "standardise": "each channel of each image has mean 0 and deviation 1",
     "contrast": "a smooth background (means over tiles of 1/8 of the side) is subtracted, then each "
-    "channel of each "
-    "image has mean 0 and deviation 1",
+    "channel of each image has mean 0 and deviation 1",
 }
 OPTIMISERS = {
     "sgd": "SGD with Nesterov's momentum of 0.9",

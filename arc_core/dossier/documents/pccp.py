@@ -15,8 +15,7 @@ DRAFT = "DRAFT"
 FOLDER = "pccp_draft"
 NOTE = (
     "A draft from ARC's record: which settings were changed in development and what came of it. Which "
-    "changes a "
-    "device may make later, and within which bounds, is for its manufacturer to say."
+    "changes a device may make later, and within which bounds, is for its manufacturer to say."
 )
 
 

@@ -144,10 +144,9 @@ def _duplicates(facts: Facts) -> list[Block]:
         return [text("They were not looked for when the split was frozen.")]
     found = [
         text(
-            f"{leakage.images} images were compared, each with each of another patient: "
-            f"{leakage.method}. Taken "
-            f"for the same where at most {leakage.max_bits} bits differ and the correlation is at least "
-            f"{leakage.min_correlation:g}. Two in different parts would have ended the registration."
+            f"{leakage.images} images were compared, each with each of another patient: {leakage.method}. "
+            f"Taken for the same where at most {leakage.max_bits} bits differ and the correlation is at "
+            f"least {leakage.min_correlation:g}. Two in different parts would have ended the registration."
         )
     ]
     if not leakage.pairs:

@@ -18,6 +18,10 @@ from arc_core.report.evaluation import printed_of, setting_of
 
 OUT_OF_FOLD = "Out-of-fold"
 TESTED = "Internal testing"
+NO_DISC = (
+    "One in which no disc is found gets the worst error of the vCDR there can be and, out-of-fold, the "
+    "prevalence of the other folds as its probability."
+)
 FOREST = {"segmentation": ("disc_dice", "cup_dice"), "classification": ("auc",)}
 
 
@@ -88,8 +92,7 @@ def _sections(facts: Facts) -> Iterator[Section]:
             blocks=(
                 text(
                     "Out-of-fold cases with the lowest mean Dice. Dashed: reference standard; solid: "
-                    "prediction; green: disc, "
-                    "orange: cup."
+                    "prediction; green: disc, orange: cup."
                 ),
                 *facts.worst,
             ),
@@ -151,13 +154,10 @@ def _parts(facts: Facts) -> tuple[Block, ...]:
     return (
         Table(head=head, rows=tuple(rows), widths=(0.2, 0.12, 0.14, 0.54), numbers=(1, 2)),
         text(
-            "Intervals are 95 %, percentiles of a bootstrap by patient, where nothing else is said. "
-            f"Version {VERSION} "
-            "of ARC's evaluation. No answer is indeterminate: every image counts. One in which no disc is "
-            "found gets "
-            "the worst error of the vCDR and the prevalence of the other folds as its probability. "
-            "Nothing was "
-            "recalibrated or changed after it was measured."
+            "Intervals are 95 %, percentiles of a bootstrap by patient, where nothing else is said. Version "
+            f"{VERSION} of ARC's evaluation. Nothing was recalibrated or changed after it was measured. No "
+            "answer is indeterminate: every image counts.",
+            *([NO_DISC] if facts.study.task == "segmentation" else []),
         ),
     )
 
@@ -196,9 +196,8 @@ def _tested(facts: Facts) -> str:
 def _optimistic(facts: Facts) -> str:
     unit = "patients" if facts.dataset.has_patient_ids else "images, each counted as a patient"
     return (
-        f"No test set: each of {facts.found.images} images ({facts.found.patients} {unit}) was measured by "
-        "a model "
-        "that had not seen it, but the model was chosen on these cases. Expect less on new patients."
+        f"No test set: each of {facts.found.images} images ({facts.found.patients} {unit}) was measured by a "
+        "model that had not seen it, but the model was chosen on these cases. Expect less on new patients."
     )
 
 

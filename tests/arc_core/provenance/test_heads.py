@@ -45,6 +45,17 @@ def test_where_nothing_was_signed_there_are_none(tmp_path, signer):
     assert read(Heads(tmp_path), signer) == []
 
 
+def test_whose_the_heads_of_other_ledgers_are_is_told_by_the_key(heads, signer):
+    def others(ledger: str) -> list[bool]:
+        keys = {signer.public_key.keyid: signer.public_key}
+        return [is_ours for _, is_ours in heads.others(ledger, keys)]
+
+    assert others(LEDGER) == [False]
+    assert others("3" * 64) == [True, False]
+    heads.path("2" * 64).write_bytes(b"[" * 100_000 + b"\nnull\n{}\n")
+    assert others(LEDGER) == [False]
+
+
 def test_another_key_than_the_declared_ones_is_refused(heads):
     with pytest.raises(Unverified, match=r"line 1 of .* event 3, was changed, or signed with a key that"):
         read(heads, CryptoSigner.generate_ed25519())
