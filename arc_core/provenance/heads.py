@@ -137,7 +137,11 @@ def key_of(said: Mapping[str, str]) -> "SSlibKey":
     """The public key that an event declares. ValueError where its id is another key's."""
     from securesystemslib.signer import SSlibKey
 
-    form: dict[str, Any] = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": said["public_key"]}}
+    form: dict[str, Any] = {
+        "keytype": "ed25519",
+        "scheme": "ed25519",
+        "keyval": {"public": said["public_key"]},
+    }
     if said["key"] != sha256_of(form):  # as the library derives it
         raise ValueError("the key's id is not its own")
     return SSlibKey.from_dict(said["key"], form)

@@ -436,9 +436,9 @@ def test_the_attestation_is_in_totos(exported, home):
     said = json.loads(envelope.payload)
     assert said["_type"] == "https://in-toto.io/Statement/v1"
     assert said["predicateType"] == "https://slsa.dev/provenance/v1"
-    (network, *folds) = said["subject"]
+    network, *others = said["subject"]
     assert network["digest"]["sha256"] == sha256((exported / network["name"]).read_bytes())
-    assert len(folds) == 2
+    assert [each["name"].rpartition("/")[2] for each in others] == ["cases.json", "model.pt", "model.pt"]
     build = said["predicate"]["buildDefinition"]
     assert build["externalParameters"]["spec"]["seed"] == 0
     assert {each["name"] for each in build["resolvedDependencies"]} >= {"dataset", "split", "code"}

@@ -21,6 +21,7 @@ from arc_core.dossier.model import FOLDER as MODEL_FOLDER
 from arc_core.dossier.seals.lineage import NAMESPACE
 from arc_core.dossier.seals.measured import FOLDER as MEASURED
 from arc_core.dossier.seals.measured import evaluation_of
+from arc_core.experiments.result import CASES
 from arc_core.provenance.canonical import sha256_of_file
 from arc_core.training.fold import MODEL
 
@@ -30,16 +31,16 @@ PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 
 
 def attestation(folder: Path, facts: Facts) -> bytes:
-    """The statement, of the exported network where it lies here, and of the folds' that it is from."""
-    networks = {
+    """The statement: of the exported network where it lies here, the folds' that it is from, their cases."""
+    made = {
         f"{MEASURED}/{name}": sha256
         for name, sha256 in sorted(facts.result.files.items())
-        if name.rpartition("/")[2] == MODEL
+        if name.rpartition("/")[2] in (MODEL, CASES)
     }
     exported = f"{MODEL_FOLDER}/{NETWORK}"
     if (folder / exported).is_file():
-        networks = {exported: sha256_of_file(folder / exported)} | networks
-    subjects = [ResourceDescriptor(name=name, digest={"sha256": sha}).pb for name, sha in networks.items()]
+        made = {exported: sha256_of_file(folder / exported)} | made
+    subjects = [ResourceDescriptor(name=name, digest={"sha256": sha}).pb for name, sha in made.items()]
     provenance = ParseDict(_provenance(facts), Provenance())  # refuses a field that SLSA does not have
     statement = Statement(subjects, PREDICATE_TYPE, MessageToDict(provenance))
     statement.validate()

@@ -161,7 +161,7 @@ class Dossier:
         for subject in said["subject"]:
             if known.get(subject["name"]) != subject["digest"]["sha256"]:
                 raise Wrong(f"{name} is about {subject['name']}, which is neither here nor was it measured")
-        return f"signed, of {len(said['subject'])} files of the model"
+        return f"signed, of {len(said['subject'])} files of the training"
 
     def measured(self) -> str:
         """Cases and evaluations are those that the ledger names."""
