@@ -128,10 +128,12 @@ def contents_of(facts: Facts) -> dict[str, bytes]:
 
 
 def check(facts: Facts, documents: Sequence[Document]) -> None:
-    """Unfounded unless every measured number resolves to an evaluation of the ledger."""
+    """Unfounded unless every measured number and every picture resolves to an evaluation of the ledger."""
     for document in documents:
         for figure in document.figures():
-            facts.evaluations.check(figure)
+            facts.evaluations.check(f"{figure.name} {figure.number}", figure.evaluation)
+        for picture in document.pictures():
+            facts.evaluations.check(picture.name, picture.evaluation)
 
 
 def _index(folder: Path, facts: Facts) -> Json:

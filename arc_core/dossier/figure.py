@@ -68,10 +68,9 @@ class Evaluations:
             return Figure(name=name, value=estimate.value, unit=unit, evaluation=evaluation, **ends)
         return Figure(name=name, value=float(estimate), unit=unit, evaluation=evaluation)
 
-    def check(self, figure: Figure) -> None:
-        """Unfounded unless the ledger has the figure's evaluation."""
-        if figure.evaluation not in self.known:
+    def check(self, what: str, evaluation: str) -> None:
+        """Unfounded unless the ledger has the evaluation that something printed rests on."""
+        if evaluation not in self.known:
             raise Unfounded(
-                f"{figure.name} {figure.number} rests on evaluation {figure.evaluation or 'none'}, which is "
-                "no eval.completed of the ledger"
+                f"{what} rests on evaluation {evaluation or 'none'}, which is no eval.completed of the ledger"
             )

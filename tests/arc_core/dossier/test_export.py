@@ -9,7 +9,9 @@ from contextlib import closing
 import pytest
 
 from arc_core.dossier import export as module
+from arc_core.dossier.document import Document, Section, text
 from arc_core.dossier.export import INDEX, export
+from arc_core.dossier.figure import Figure
 from arc_core.errors import ArcError, StoreError, Unfounded, Unverified
 from arc_core.experiments import tables as t
 from arc_core.experiments.result import CASES
@@ -64,6 +66,19 @@ def test_a_seal_that_fails_leaves_nothing(plain, gathered, memory, settings, tmp
     with pytest.raises(Unfounded):
         export(tmp_path / "new" / "out", gathered(), memory, settings)
     assert not list((tmp_path / "new").iterdir())
+
+
+def test_a_document_with_a_number_of_no_evaluation_ends_it(
+    plain, gathered, memory, settings, tmp_path, monkeypatch
+):
+    figure = Figure(name="AUC", value=0.99, evaluation="f" * 64)
+    bad = Document(
+        name="bad", title="Bad", follows="", sections=(Section(title="One", blocks=(text("AUC", figure),)),)
+    )
+    monkeypatch.setattr(module, "DOCUMENTS", (*module.DOCUMENTS, lambda _: bad))
+    with pytest.raises(Unfounded, match=r"AUC 0\.990 rests on evaluation f+"):
+        export(tmp_path / "out", gathered(), memory, settings)
+    assert not list(tmp_path.glob("*out*"))
 
 
 def test_cases_that_changed_since_end_it(gathered, memory, home, study):

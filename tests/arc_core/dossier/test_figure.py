@@ -2,7 +2,7 @@
 
 import pytest
 
-from arc_core.dossier.figure import Evaluations, Figure
+from arc_core.dossier.figure import Evaluations
 from arc_core.errors import Unfounded
 from arc_core.experiments.metric import Estimate
 
@@ -23,9 +23,9 @@ def test_a_number_of_what_was_not_evaluated_is_refused_by_name():
 
 
 def test_a_hash_that_the_ledger_does_not_have_is_refused():
-    KNOWN.check(Figure(name="AUC", value=0.9, evaluation="a" * 64))
+    KNOWN.check("AUC 0.900", "a" * 64)
     with pytest.raises(Unfounded, match=r"AUC 0\.900 rests on evaluation b+"):
-        KNOWN.check(Figure(name="AUC", value=0.9, evaluation="b" * 64))
+        KNOWN.check("AUC 0.900", "b" * 64)
 
 
 @pytest.mark.parametrize(("unit", "shown"), [("", "3.000"), ("px", "3.0"), ("images", "3")])
