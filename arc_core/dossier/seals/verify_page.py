@@ -32,10 +32,10 @@ follows holds. 1: something is wrong, and the first thing wrong is named.
    is named.
 3. **manifest** – `manifest.json` is the one that was signed, and the chain ends where it says.
 4. **files** – every file has the SHA-256 of the manifest; none is missing, and none was put in.
-5. **attestation** – `attestation.intoto.json` is signed; the files of the model that it is about lie here,
-   or their hashes stand in the evaluation of the chain.
-6. **measured** – the cases in `measured/` and the evaluations in `evaluations/` are those whose hashes
+5. **measured** – the cases in `measured/` and the evaluations in `evaluations/` are those whose hashes
    stand in the chain.
+6. **attestation** – `attestation.intoto.json` is signed; the files of the training that it is about lie here,
+   or their hashes stand in the evaluation of the chain.
 7. **openings** – each opening of the sealed test part came after `split.frozen`, `sap.locked` and
    `threshold.locked`, in this order, and before its `eval.completed`; there are as many as the model card
    says.

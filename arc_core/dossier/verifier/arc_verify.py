@@ -66,7 +66,7 @@ class Dossier:
 
     def checked(self) -> Iterator[str]:
         """A line for each step that holds. Wrong at the first that doesn't."""
-        steps = (self.chain, self.heads, self.manifest, self.files, self.attestation, self.measured)
+        steps = (self.chain, self.heads, self.manifest, self.files, self.measured, self.attestation)
         for step in (*steps, self.openings, self.numbers):
             try:
                 told = step()
@@ -153,6 +153,14 @@ class Dossier:
                 raise Wrong(f"{name} was changed")
         return f"{len(listed)}, each as it was exported, and no other"
 
+    def measured(self) -> str:
+        """Cases and evaluations are those that the ledger names."""
+        kept = [name for name in self.told["files"] if name.startswith((MEASURED, TESTS))]
+        for name in kept:
+            if self.outputs().get(name) != self.told["files"][name]["sha256"]:
+                raise Wrong(f"{name} is not the file that the ledger says was measured")
+        return f"{len(kept)} files are those that the ledger names"
+
     def attestation(self) -> str:
         """The statement on the model is signed, and is about what lies here or was measured."""
         name = "attestation.intoto.json"
@@ -162,14 +170,6 @@ class Dossier:
             if known.get(subject["name"]) != subject["digest"]["sha256"]:
                 raise Wrong(f"{name} is about {subject['name']}, which is neither here nor was it measured")
         return f"signed, of {len(said['subject'])} files of the training"
-
-    def measured(self) -> str:
-        """Cases and evaluations are those that the ledger names."""
-        kept = [name for name in self.told["files"] if name.startswith((MEASURED, TESTS))]
-        for name in kept:
-            if self.outputs().get(name) != self.told["files"][name]["sha256"]:
-                raise Wrong(f"{name} is not the file that the ledger says was measured")
-        return f"{len(kept)} files are those that the ledger names"
 
     def outputs(self) -> dict[str, str]:
         """Name here → SHA-256, of the experiment's files and of each opening's evaluation."""
