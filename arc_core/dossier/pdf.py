@@ -12,6 +12,7 @@ from typing import Any
 
 from reportlab.lib.pagesizes import landscape, letter
 from reportlab.lib.units import mm
+from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import (
     BaseDocTemplate,
     CondPageBreak,
@@ -132,34 +133,26 @@ class _Template(BaseDocTemplate):  # type: ignore[misc]
         self.notify("TOCEntry", (level, words, self.page, key))
 
 
-def _canvas_class() -> Any:
-    from reportlab.pdfgen.canvas import Canvas
+class _Canvas(Canvas):  # type: ignore[misc]
+    """Writes `page 2 of 5` once it is known how many there are."""
 
-    class Numbered(Canvas):  # type: ignore[misc]
-        """Writes `page 2 of 5` once it is known how many there are."""
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._pages: list[dict[str, Any]] = []
 
-        def __init__(self, *args: Any, **named: Any) -> None:
-            super().__init__(*args, **named)
-            self._pages: list[dict[str, Any]] = []
+    def showPage(self) -> None:  # noqa: N802  # reportlab's name
+        self._pages.append(dict(self.__dict__))
+        self._startPage()
 
-        def showPage(self) -> None:  # noqa: N802  # reportlab's name
-            self._pages.append(dict(self.__dict__))
-            self._startPage()
-
-        def save(self) -> None:
-            for page in self._pages:
-                self.__dict__.update(page)
-                self.setFont(style.PLAIN, 7)
-                self.setFillColor(style.QUIET)
-                where = self._pagesize[0] - MARGIN
-                self.drawRightString(where, FOOT, f"page {self._pageNumber} of {len(self._pages)}")
-                super().showPage()
-            super().save()
-
-    return Numbered
-
-
-_Canvas = _canvas_class()
+    def save(self) -> None:
+        for page in self._pages:
+            self.__dict__.update(page)
+            self.setFont(style.PLAIN, 7)
+            self.setFillColor(style.QUIET)
+            where = self._pagesize[0] - MARGIN
+            self.drawRightString(where, FOOT, f"page {self._pageNumber} of {len(self._pages)}")
+            super().showPage()
+        super().save()
 
 
 def _story(

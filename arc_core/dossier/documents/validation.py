@@ -97,7 +97,8 @@ def _sections(facts: Facts) -> Iterator[Section]:
                 *facts.worst,
             ),
         )
-    if facts.found.segmentation is not None:
+    masks = facts.found.segmentation
+    if masks is not None and masks.disc.iou_mean is not None:  # without outlines it could not be made
         yield Section(
             title="Self-check",
             blocks=(
@@ -115,7 +116,8 @@ def _part(facts: Facts, own: Measured, cases: tuple[Case, ...], part: str, title
     evaluation = facts.evaluations.of(own.subject)
     assert evaluation is not None, "a figure of it would have failed the export"
     yield from own.sections(title)
-    yield Section(title=f"{title}: figures", level=2, blocks=plots_of(own.found, cases, evaluation, part))
+    if plots := plots_of(own.found, cases, evaluation, part):
+        yield Section(title=f"{title}: figures", level=2, blocks=plots)
     forests: list[Block] = []
     if own.found.subgroups:
         for metric in FOREST[facts.study.task]:
