@@ -134,7 +134,7 @@ def keys_of(home: Path) -> "dict[str, SSlibKey]":
 
 
 def key_of(said: Mapping[str, str]) -> "SSlibKey":
-    """The public key that an event declares. ValueError where its id is another key's."""
+    """The public key that an event declares. Unverified where its id is another key's."""
     from securesystemslib.signer import SSlibKey
 
     form: dict[str, Any] = {
@@ -143,7 +143,7 @@ def key_of(said: Mapping[str, str]) -> "SSlibKey":
         "keyval": {"public": said["public_key"]},
     }
     if said["key"] != sha256_of(form):  # as the library derives it
-        raise ValueError("the key's id is not its own")
+        raise Unverified(f"the ledger declares a key under an id that is not its own: {said['key'][:16]}")
     return SSlibKey.from_dict(said["key"], form)
 
 

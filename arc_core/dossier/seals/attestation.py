@@ -51,7 +51,11 @@ def _provenance(facts: Facts) -> dict[str, Any]:
     started, evaluated = facts.started, evaluation_of(facts)
     commit = {"digest": {"gitCommit": started.origin.commit}} if started.origin.commit else {}
     inputs = {name: started.inputs[name] for name in ("dataset", "split")}
-    program = {"code": started.origin.code, "requirements.lock": started.origin.lock}
+    program = {
+        "code": started.origin.code,
+        "requirements.lock": started.origin.lock,
+        "environment": started.origin.environment,
+    }
     return {
         "buildDefinition": {
             "buildType": f"{NAMESPACE}training:v1",

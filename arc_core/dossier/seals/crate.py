@@ -27,6 +27,7 @@ from arc_core.training.fold import MODEL
 
 FILE = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+MIME = mimetypes.MimeTypes()  # without the machine's own list, so that it is the same everywhere
 TYPES = {".md": "text/markdown", ".jsonl": "application/jsonl", ".pem": "application/x-pem-file"}
 
 
@@ -60,7 +61,7 @@ def _names(folder: Path, beside: tuple[str, ...]) -> tuple[str, ...]:
 
 def _file(made: ROCrate, folder: Path, name: str) -> File:
     path = folder / name
-    type_ = TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    type_ = TYPES.get(path.suffix) or MIME.guess_type(name)[0] or "application/octet-stream"
     said: dict[str, Any] = {"name": name, "encodingFormat": type_}
     if path.is_file():
         said |= {"contentSize": str(path.stat().st_size), "sha256": sha256_of_file(path)}

@@ -80,11 +80,8 @@ class Dossier:
         for number, line in enumerate(self.lines("ledger.jsonl"), 1):
             try:
                 event = json.loads(line)
-                placed, before, what = (
-                    event["number"],
-                    event["previous"],
-                    f"{event['kind']} of {event['subject']}",
-                )
+                placed, before = event["number"], event["previous"]
+                what = f"{event['kind']} of {event['subject']}"
             except FAULTS as error:
                 raise Wrong(f"event {number} is no event: it was changed") from error
             if placed != number:
@@ -162,7 +159,7 @@ class Dossier:
         return f"{len(kept)} files are those that the ledger names"
 
     def attestation(self) -> str:
-        """The statement on the model is signed, and is about what lies here or was measured."""
+        """The statement on the training is signed, and is about what lies here or was measured."""
         name = "attestation.intoto.json"
         said = json.loads(self.signed(json.loads(self.read(name)), STATEMENT, name))
         known = {path: each["sha256"] for path, each in self.told["files"].items()} | self.outputs()
@@ -188,12 +185,15 @@ class Dossier:
             plan, lock = (self.place.get(facts[name], 0) for name in ("plan", "threshold"))
             if not split < plan < lock < number:
                 raise Wrong(f"event {number} opened the test part before split, plan and threshold stood")
-            locked, by = self.events[plan - 1], self.events[lock - 1]
-            if (locked["kind"], by["kind"], by["facts"].get("plan")) != (
-                "sap.locked",
-                "threshold.locked",
+            locked = [
+                (each["kind"], each["subject"]) for each in (self.events[plan - 1], self.events[lock - 1])
+            ]
+            under = self.events[lock - 1]["facts"].get("plan")
+            if [*locked, under] != [
+                ("sap.locked", study),
+                ("threshold.locked", facts["experiment"]),
                 facts["plan"],
-            ):
+            ]:
                 raise Wrong(f"event {number} names a plan or a threshold that was not locked")
             if facts["number"] != count:
                 raise Wrong(f"event {number} is opening {count} of the test part, and says {facts['number']}")
