@@ -202,10 +202,10 @@ def _gains(facts: Facts, own: Tried, original: Tried, before: Tried | None) -> l
     rows: list[tuple[str, Figure | None, str]] = []
     for words, other in (("the original", original), ("the last version", before)):
         if other is not None and other.id != own.id:
-            rows.append(
-                (f"over {words}, #{other.number} {other.id}", facts.gains.get(other.id), "paired, 95 %")
-            )
+            gain = facts.gains.get(other.id)
+            how = "paired, 95 %" if gain else "its cases are not there"
+            rows.append((f"over {words}, #{other.number} {other.id}", gain, how))
     if not rows:
         return [text("This is the original: there is nothing to compare it with.")]
     head = (f"gain in {facts.label}", "value", "how")
-    return [Table(head=head, rows=tuple(rows), widths=(0.5, 0.3, 0.2), numbers=(1,))]
+    return [Table(head=head, rows=tuple(rows), widths=(0.45, 0.3, 0.25), numbers=(1,))]
