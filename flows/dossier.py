@@ -16,6 +16,8 @@ from arc_core.experiments.verification import Verified, verify
 from arc_core.provenance.heads import Heads
 from arc_core.settings import beside, get_settings
 from flows.command_line import guarded, parser_for
+from flows.export import ACTS as EXPORTS
+from flows.export import add_export, do_export
 from flows.sealed import add_acts, do
 from flows.terminal import counted
 
@@ -40,8 +42,18 @@ def dossier_command() -> NoReturn:
         "--key", default="", metavar="ID", help="how the id of the key begins that must have signed"
     )
     add_acts(acts)
+    add_export(acts)
     given = parser.parse_args()
-    sys.exit(guarded(lambda: _verify(given) if given.act == "verify" else do(given)))
+    sys.exit(guarded(lambda: _do(given)))
+
+
+def _do(given: Namespace) -> None:
+    if given.act == "verify":
+        _verify(given)
+    elif given.act in EXPORTS:
+        do_export(given)
+    else:
+        do(given)
 
 
 def _verify(given: Namespace) -> None:

@@ -13,9 +13,10 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arc_core.errors import StoreError, Unverified
+from arc_core.provenance.canonical import sha256_of
 from arc_core.provenance.files import clear_errors
 from arc_core.record import Record
 
@@ -89,6 +90,10 @@ class Heads:
 
         Unverified where a line is none of them.
         """
+        return (head for head, _ in self.lines(ledger, keys))
+
+    def lines(self, ledger: str, keys: "Mapping[str, SSlibKey]") -> Iterator[tuple[Head, bytes]]:
+        """The same, each with its line of the file."""
         from securesystemslib.dsse import Envelope
 
         path = self.path(ledger)
@@ -106,7 +111,7 @@ class Heads:
                     f"{where}, the head at event {head.number}, was changed, or signed with a key that the "
                     "ledger did not declare"
                 )
-            yield head
+            yield head, line
 
 
 def signer_in(home: Path) -> "CryptoSigner":
@@ -149,10 +154,16 @@ def keys_of(home: Path) -> "dict[str, SSlibKey]":
 
 
 def key_of(said: Mapping[str, str]) -> "SSlibKey":
-    """The public key that an event declares."""
+    """The public key that an event declares. Unverified where its id is another key's."""
     from securesystemslib.signer import SSlibKey
 
-    form = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": said["public_key"]}}
+    form: dict[str, Any] = {
+        "keytype": "ed25519",
+        "scheme": "ed25519",
+        "keyval": {"public": said["public_key"]},
+    }
+    if said["key"] != sha256_of(form):  # as the library derives it
+        raise Unverified(f"the ledger declares a key under an id that is not its own: {said['key'][:16]}")
     return SSlibKey.from_dict(said["key"], form)
 
 

@@ -24,6 +24,7 @@ GENESIS = "0" * 64
 Kind = Literal[
     "store.upgraded",
     "key.declared",
+    "intended_use.declared",
     "dataset.registered",
     "testset.registered",
     "split.frozen",
@@ -44,6 +45,7 @@ Kind = Literal[
     "verdict.given",
     "champion.promoted",
     "reproduction.done",
+    "export.sealed",
 ]
 """`review.signed` is a person's answer, `run.stopped` one that can be taken up again."""
 

@@ -60,6 +60,13 @@ def test_whose_the_heads_of_other_ledgers_are_is_told_by_the_key(heads, signer):
     assert others(LEDGER) == [False]
 
 
+def test_a_key_under_anothers_id_is_refused(signer):
+    """Else who swaps the key keeps the id that somebody has noted."""
+    other = CryptoSigner.generate_ed25519()
+    with pytest.raises(Unverified, match="under an id that is not its own"):
+        key_of(declaration(signer) | {"public_key": declaration(other)["public_key"]})
+
+
 def test_another_key_than_the_declared_ones_is_refused(heads):
     with pytest.raises(Unverified, match=r"line 1 of .* event 3, was changed, or signed with a key that"):
         read(heads, CryptoSigner.generate_ed25519())
