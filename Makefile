@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP_VERSION := 26.3
 BENCHMARKS := $(filter-out __init__ asleep board_store noticing report_store reporting soak soak_look study,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: help cycle test endurance check bench soak backup faults deploy up costs lock format
+.PHONY: help cycle test endurance check audit bench soak backup faults deploy up costs lock format
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ check: .venv/installed  ## formatting, lint, types, import contracts, the lock
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pip check
+
+audit: .venv/installed  ## known vulnerabilities of the locked packages, where their database can be reached
+	$(BIN)/python scripts/audit
 
 bench: .venv/installed  ## all benchmarks; each prints its ratio to a rival
 	@status=0; for file in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$file || status=1; done; exit $$status

@@ -118,6 +118,7 @@ def _composed(overrides: list[str]) -> dict[str, Any]:
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
+    OmegaConf.clear_resolver("oc.env")  # what a variable of the machine holds is nobody's override to show
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(CONFIGS)):
         composed = compose("arc", overrides=overrides)
@@ -134,9 +135,11 @@ def _adding(override: str) -> str:
 
 def _hint(override: str) -> str:
     """What a wrong override was perhaps meant to be; nothing for a right one."""
+    if "${oc.env:" in override:
+        return "An override reads no variable of the machine; let the shell put it in: key=$HOME/eyes."
     key, _, value = override.lstrip("+~").partition("=")
-    group = CONFIGS / key
-    if key and ".." not in group.parts and group.is_dir():
+    if key in {path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*") if path.is_dir()}:
+        group = CONFIGS / key
         choices = sorted(path.relative_to(group).with_suffix("").as_posix() for path in group.rglob("*.yaml"))
         return "" if value in choices else f"The choices of {key} are {', '.join(choices)}."
     known = list(_keys(_composed([])))

@@ -13,6 +13,7 @@ ArcError                    exit 1
 ├── NoRoom                  no place or GPU is free for one job now; it waits for its turn
 ├── LeaseLost               one job's lease has run out or was taken; the job stops
 ├── CycleFailed             a cycle of a loop failed: the loop waits and tries again, or has stopped
+├── Unfounded               a number of the dossier that no evaluation in the ledger bears out
 ├── Unverified              the record is not what ARC wrote: the text names the first thing that is wrong
 └── CycleBusy               another process runs a cycle in the same ARC home
 """
@@ -106,6 +107,10 @@ class CycleFailed(ArcError):
 
 class Unverified(ArcError):
     """Something in the record was changed, taken out or put in since it was written."""
+
+
+class Unfounded(ArcError):
+    """A number would be printed that no evaluation in the ledger bears out; nothing is exported."""
 
 
 class CycleBusy(ArcError):

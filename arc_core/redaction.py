@@ -18,7 +18,7 @@ _SHAPES = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 )
 
-_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/@]+)@")
+_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/@]+)@|[?&]password=([^\s&#]+)")
 _ESCAPED = re.compile(r"(?<!\\)\\(?:u00([2-7][0-9a-fA-F])|(/))")
 
 
@@ -34,18 +34,17 @@ def unescaped(text: str) -> str:
 
 def _passwords(values: Iterable[str]) -> Iterator[str]:
     for value in values:
-        if found := _PASSWORD.search(value):
-            yield found[1]
-            yield unquote(found[1])
+        for found in _PASSWORD.finditer(value):
+            yield found[found.lastindex or 0]
+            yield unquote(found[found.lastindex or 0])
 
 
 def _forms(secret: str) -> Iterator[str]:
     """How it may be written: as it is, in Python's and JSON's quotes, in an address, as HTTP sends it."""
-    yield from (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""))
-    yield b64encode(secret.encode(errors="replace")).decode()
     user, _, password = secret.partition(":")
-    if user.isidentifier():
-        yield password
+    for each in (secret, password) if user.isidentifier() and len(password) >= SHORTEST else (secret,):
+        yield from (each, repr(each)[1:-1], json.dumps(each)[1:-1], quote(each, safe=""))
+        yield b64encode(each.encode(errors="replace")).decode()
 
 
 class Redaction:

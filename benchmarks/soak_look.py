@@ -11,9 +11,11 @@ SERVERS = {"uvicorn": "Prefect's server", "arc_core.training.forkserver": "warm 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """Right after a cycle that took `seconds`. `connections`: to ARC's database, of the loop's process."""
+    """Right after a cycle that took `seconds`. `core_s`: of a core, since the loop's process began.
+    `connections`: to ARC's database, of that process."""
 
     seconds: float
+    core_s: float
     rss_mib: float
     open_files: int
     threads: int
@@ -29,6 +31,7 @@ def look_at(process: psutil.Process, seconds: float) -> Look:
     with process.oneshot():
         return Look(
             seconds=seconds,
+            core_s=sum(process.cpu_times()[:2]),
             rss_mib=process.memory_info().rss / 2**20,
             open_files=process.num_fds(),
             threads=process.num_threads(),

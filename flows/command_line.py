@@ -1,6 +1,7 @@
 """The command lines: arguments in, tables out; exit 0 done, 1 failed, 2 bad input."""
 
 import errno
+import io
 import os
 import sys
 import time
@@ -15,11 +16,11 @@ from prefect.settings import get_current_settings
 
 from arc_core.config import ArcConfig, load_config
 from arc_core.data.source import open_dataset
-from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError
+from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError, StoreError
 from arc_core.experiments.home import only_cycle_in
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
-from arc_core.logs import log_to_file
+from arc_core.logs import log_to_file, redaction
 from arc_core.provenance.files import explained, is_of_the_disk
 from arc_core.provenance.heads import Heads
 from arc_core.report.summary import CycleSummary
@@ -142,6 +143,9 @@ def guarded(command: Callable[[], None], stops: signals.Manner = signals.PLAIN) 
     After a signal to stop, whatever it brought about, the code is that of `stops`.
     """
     signals.heed(stops)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character gets a question mark
     try:
         # The terminal has ARC's tables; Prefect's UI has the states.
         log_to_file(get_settings(), quiet="PREFECT_LOGGING_LEVEL" not in os.environ)
@@ -150,17 +154,17 @@ def guarded(command: Callable[[], None], stops: signals.Manner = signals.PLAIN) 
         if signals.is_stopped():
             print(signals.STOPPED, file=sys.stderr)
             return stops.exit_code
-        if isinstance(error, ArcError):
-            print(f"{type(error).__name__}: {error}", file=sys.stderr)
-            return error.exit_code
         if isinstance(error, OSError) and is_of_the_disk(error):
-            print(f"StoreError: {explained(error)}", file=sys.stderr)
-            return 2
-        if is_unreachable(error):
-            print(f"ConfigError: {_unreachable()}", file=sys.stderr)
-            return 2
-        traceback.print_exc()
-        return 1
+            error = explained(error)
+        elif isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):
+            error = StoreError("a link leads to itself", got=str(error), cure="Name the folder itself.")
+        elif not isinstance(error, ArcError) and is_unreachable(error):
+            error = _unreachable()
+        words, code = traceback.format_exc().rstrip(), 1
+        if isinstance(error, ArcError):
+            words, code = f"{type(error).__name__}: {error}", error.exit_code
+        print(redaction()(words), file=sys.stderr)
+        return code
     return 0
 
 

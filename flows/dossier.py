@@ -16,6 +16,8 @@ from arc_core.experiments.verification import Verified, verify
 from arc_core.provenance.heads import Heads
 from arc_core.settings import beside, get_settings
 from flows.command_line import guarded, parser_for
+from flows.export import ACTS as EXPORTS
+from flows.export import add_export, do_export
 from flows.sealed import add_acts, do
 from flows.terminal import counted
 
@@ -40,21 +42,33 @@ def dossier_command() -> NoReturn:
         "--key", default="", metavar="ID", help="how the id of the key begins that must have signed"
     )
     add_acts(acts)
+    add_export(acts)
     given = parser.parse_args()
-    sys.exit(guarded(lambda: _verify(given) if given.act == "verify" else do(given)))
+    sys.exit(guarded(lambda: _do(given)))
+
+
+def _do(given: Namespace) -> None:
+    if given.act == "verify":
+        _verify(given)
+    elif given.act in EXPORTS:
+        do_export(given)
+    else:
+        do(given)
 
 
 def _verify(given: Namespace) -> None:
     settings = get_settings()
     folder = (given.folder or settings.home).resolve()
     heads = Heads(given.heads or _heads_of(folder))
-    if given.folder is None and settings.has_store:
+    heads.hold()  # before the store: a cycle may be at work
+    if given.folder is None and settings.has_store and settings.database_url is not None:
         found = verify(open_memory(settings.store_url).database, heads, Runs.of(settings), key=given.key)
     elif (folder / STORE).is_file():
+        runs = Runs.of(settings) if given.folder is None else Runs(folder / "runs")
         with TemporaryDirectory(prefix="arc-verify-") as scratch:
-            copy = Path(scratch) / STORE  # to open one of an older ARC would change it
+            copy = Path(scratch) / STORE  # of one moment; to open one of an older ARC would change it
             copy_sqlite(folder / STORE, copy)
-            found = verify(Database(f"sqlite:///{copy}"), heads, Runs(folder / "runs"), key=given.key)
+            found = verify(Database(f"sqlite:///{copy}"), heads, runs, key=given.key)
     else:
         raise StoreError(
             "there is no store to verify", where=folder, cure="Name an ARC home, or a backup of one."
@@ -82,6 +96,9 @@ def _told(found: Verified, heads: Heads) -> str:
         f"rows    {found.rows} of the store are as the ledger describes them{older}",
         f"files   {found.files} are those that were measured",
     ]
+    if found.others:
+        others = counted(found.others, "other ledger")
+        lines.append(f"The heads of {others} lie there too, all signed with other keys, as of other homes.")
     if tail := found.events - found.anchored:
         lines.append(
             f"No signed head vouches for the last {counted(tail, 'event')}: they could be cut off unnoticed."

@@ -15,11 +15,10 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import make_url
-
 from arc_core.errors import ArcError
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
+from arc_core.logs import redaction
 from arc_core.settings import Settings, get_settings
 from flows.server import Server, load_server
 
@@ -39,11 +38,12 @@ def main() -> int:
     try:
         server, settings = load_server(), get_settings()
     except ArcError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(redaction()(f"{type(error).__name__}: {error}"), file=sys.stderr)
         return error.exit_code
     works = True
     for finding in findings(server, settings):
-        print(f"{'ok  ' if finding.works else 'FAIL'}  {finding.part}: {finding.words}", flush=True)
+        line = f"{'ok  ' if finding.works else 'FAIL'}  {finding.part}: {finding.words}"
+        print(redaction()(line), flush=True)
         works = works and finding.works
     return 0 if works else 1
 
@@ -84,10 +84,10 @@ def _store(settings: Settings) -> Finding:
     if not settings.has_store:
         return Finding("store", True, "none yet; the first cycle makes it")
     try:
-        open_memory(settings.store_url)
+        database = open_memory(settings.store_url).database
     except ArcError as error:
         return Finding("store", False, str(error))
-    return Finding("store", True, f"opens: {make_url(settings.store_url).render_as_string()}")
+    return Finding("store", True, f"opens: {database}")
 
 
 def _storage(settings: Settings) -> Finding:

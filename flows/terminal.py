@@ -75,6 +75,9 @@ class Terminal:
             listeners.remove(listen)
             announcers.remove(announce)
 
+    def show(self, table: Table) -> None:
+        self._out.print(table)
+
     def show_cycle(self, summary: CycleSummary) -> None:
         """The cycle's table, the champion, and where the report lies."""
         self._headline("cycle", summary)

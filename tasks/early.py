@@ -20,6 +20,12 @@ class Early:
         self._listener: Listener | None = None
         threading.Thread(target=self._run, args=(train,), daemon=True).start()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether its outcome is in the store, so that nobody will ask for it here."""
+        future = self.future
+        return future.done() and future.exception() is None and future.result().outcome.has_ended
+
     def listen(self, listener: Listener) -> None:
         """Pass on what is still to come, after the last event of each kind so far."""
         with self._lock:
@@ -45,6 +51,9 @@ _early: dict[str, Early] = {}
 
 def begin(experiment_id: str, train: Callable[[Listener], Experiment]) -> None:
     """Train it, unless that goes on already; what was stopped is taken up again."""
+    for each, begun in tuple(_early.items()):
+        if begun.is_kept:  # it ended before its cycle began, and would be held as long as the loop runs
+            _early.pop(each, None)
     if experiment_id not in _early or _early[experiment_id].future.done():
         _early[experiment_id] = Early(train)
 

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from arc_core.data.folder import check_folder, list_images, list_masks
+from arc_core.data.folder import SAFE_ID, check_folder, list_images, list_masks
 from arc_core.data.labels import LabelRow, read_labels
 from arc_core.data.reader import decode_image, decode_mask, read_bytes
 from arc_core.errors import DatasetError
@@ -31,9 +31,9 @@ SIMULATED_MARK = "SIMULATED"
 class ImageCase(Record):
     """One photograph of one eye. Paths are relative to the dataset's root."""
 
-    image_id: str
-    image: str
-    mask: str | None = None
+    image_id: str = Field(pattern=rf"^{SAFE_ID.pattern}$")
+    image: str = Field(pattern=rf"^images/{SAFE_ID.pattern}\.[A-Za-z]+$")
+    mask: str | None = Field(None, pattern=rf"^masks/{SAFE_ID.pattern}\.[A-Za-z]+$")
     label: Literal[0, 1] | None = None
     patient_id: str
     site: str | None = None

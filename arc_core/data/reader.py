@@ -5,6 +5,7 @@ kept, because the vertical cup-to-disc ratio is a ratio of heights.
 """
 
 import io
+import stat
 import struct
 import zlib
 from pathlib import Path
@@ -18,6 +19,11 @@ from arc_core.provenance.files import write_atomically
 
 Pixels = NDArray[np.uint8]
 MAX_PIXELS = 80_000_000  # under Pillow's own warning; the largest fundus cameras give about 30 million
+MAX_BYTES = 2**30
+MAX_SIDE_PX = 12_000
+"""The square frame is as wide as the longer side: a strip of few pixels could take any memory."""
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+"""Pillow would know others by their content, whatever the file is called; for EPS it starts Ghostscript."""
 MASK_PALETTE = (0, 0, 0, 0, 158, 115, 240, 228, 66)  # background black, rim green, cup yellow
 SAVE_AS = "Export it again as an 8-bit RGB PNG, or remove it."
 
@@ -53,8 +59,16 @@ def read_grey(path: Path) -> Pixels:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's bytes. DatasetError if it cannot be opened."""
+    """The file's bytes. DatasetError if it cannot be opened, or is no file of a photograph's size."""
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode) or about.st_size > MAX_BYTES:  # a pipe would be waited for
+            raise DatasetError(
+                "it is no file that could be read whole",
+                where=path,
+                expected=f"a regular file of at most {MAX_BYTES:,} bytes",
+                cure="Remove it, or put the file itself there.",
+            )
         return path.read_bytes()
     except OSError as error:
         raise DatasetError(
@@ -139,10 +153,10 @@ def write_png(path: Path, image: Image.Image) -> None:
 
 def _decode(data: bytes, where: Path) -> Image.Image:
     try:
-        with Image.open(io.BytesIO(data)) as header:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as header:
             _refuse_bomb(header, where)
             header.verify()  # checksums; the image must be opened anew afterwards
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
         image.load()
         return ImageOps.exif_transpose(image)
     except _BOMB as error:
@@ -150,7 +164,7 @@ def _decode(data: bytes, where: Path) -> Image.Image:
             "the image is too large to be a fundus photograph",
             where=where,
             got=str(error),
-            expected=f"at most {MAX_PIXELS:,} pixels",
+            expected=f"at most {MAX_PIXELS:,} pixels, and {MAX_SIDE_PX:,} a side",
             cure="Check where the file comes from, and scale it down.",
         ) from None
     except _UNREADABLE as error:
@@ -165,7 +179,7 @@ def _reason(error: Exception) -> str:
 
 
 def _refuse_bomb(header: Image.Image, where: Path) -> None:
-    if header.width * header.height > MAX_PIXELS:
+    if header.width * header.height > MAX_PIXELS or max(header.size) > MAX_SIDE_PX:
         raise Image.DecompressionBombError(f"{header.width} × {header.height} pixels")
 
 

@@ -1,16 +1,22 @@
 """Opening a study: the checked dataset, its frozen split, and their place in the store."""
 
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from arc_core.data.leakage import look_for_leakage, need_apart
 from arc_core.data.manifest import Dataset, read_dataset
 from arc_core.data.sealed import PART, Sealed, joined, need_apart_patients, need_unsealed, sealed_from
 from arc_core.data.source import DataConfig, open_dataset
 from arc_core.data.splits import Split, hold_back, make_split
-from arc_core.errors import DatasetError
+from arc_core.errors import DatasetError, StoreError
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import OF_TASK, Task
 from arc_core.experiments.study import Study, study_id
+from arc_core.record import Record
+
+R = TypeVar("R", bound=Record)
 
 
 def open_study(memory: Memory, config: DataConfig, task: Task, metric: str, home: Path) -> Study:
@@ -99,8 +105,22 @@ def _need_masks(dataset: Dataset, metric: str) -> None:
 
 
 def dataset_of(study: Study) -> Dataset:
-    return Dataset.model_validate(study.dataset)
+    """The dataset as it was registered. StoreError where that is none, or has files outside of its folder."""
+    return _recorded(Dataset, study.id, study.dataset)
 
 
 def split_of(study: Study) -> Split:
-    return Split.model_validate(study.split)
+    """The split as it was frozen. StoreError where that is none."""
+    return _recorded(Split, study.id, study.split)
+
+
+def _recorded(kind: type[R], study_id: str, tree: object) -> R:
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise StoreError(
+            f"its {kind.__name__.lower()} in the store can't be used: {first['msg']}",
+            where=".".join(map(str, (study_id, *first["loc"]))),
+            cure="The store was changed by hand or is damaged; restore a backup of it.",
+        ) from None

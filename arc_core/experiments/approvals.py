@@ -62,13 +62,15 @@ class Approvals:
             last = db.scalar(select(func.max(t.proposals.c.position)).where(here)) or 0
             of_study = t.experiments.c.study_id == cycle.study_id
             registered = set(db.scalars(select(t.experiments.c.proposal_id).where(of_study)))
+            edited = []
             for position, decision in enumerate(decisions):
                 db.execute(said(cycle.id, position, decision))
                 proposal = proposals[decision.proposal_id]
                 if proposal.id not in known:
                     db.execute(said(cycle.id, last + 1 + position, proposal))
+                    edited.append(proposal)
                 if decision.selected and proposal.id not in registered:
                     approve(db, cycle, proposal)
             for experiment_id, reason in barred.items():
                 end(db, experiment_id, "withdrawn", reason)
-            append(db, *of_board(cycle.id, (approval, *decisions)))
+            append(db, *of_board(cycle.id, (*edited, approval, *decisions)))

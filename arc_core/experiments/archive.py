@@ -15,7 +15,7 @@ from arc_core.experiments.database import Database
 from arc_core.experiments.result import Figures
 from arc_core.experiments.rows import IDEA, TABLES
 from arc_core.experiments.spec import ExperimentSpec
-from arc_core.record import Record
+from arc_core.record import Record, share_names
 
 R = TypeVar("R", bound=Record)
 
@@ -86,7 +86,7 @@ def _spared() -> Iterator[None]:
 def _outcome(row: Row[Any]) -> Outcome:
     spec = ExperimentSpec.model_validate_json(row.spec)
     figures = Figures.model_validate_json(row.figures) if row.figures is not None else None
-    _share_names(spec, *_PARTS(spec), *((figures, *figures.metrics.values()) if figures else ()))
+    share_names(spec, *_PARTS(spec), *((figures, *figures.metrics.values()) if figures else ()))
     return Outcome(
         experiment_id=row.id,
         cycle=row.cycle,
@@ -99,14 +99,3 @@ def _outcome(row: Row[Any]) -> Outcome:
 
 
 _PARTS = attrgetter("architecture", "loss", "auxiliary", "augmentation", "curriculum", "optimiser")
-_NAMES: dict[type[Record], set[str]] = {}
-
-
-def _share_names(*records: Record) -> None:
-    """Have records of one kind share the set of their fields that were given: their own sets are half of
-    what an outcome takes. Nothing changes them, the records being frozen."""
-    for record in records:
-        own = record.__pydantic_fields_set__
-        shared = _NAMES.setdefault(type(record), own)
-        if own == shared:
-            object.__setattr__(record, "__pydantic_fields_set__", shared)

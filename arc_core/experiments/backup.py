@@ -14,6 +14,7 @@ from arc_core.experiments.database import Database
 from arc_core.experiments.runs import Runs, inside
 from arc_core.experiments.snapshot import copy_sqlite
 from arc_core.experiments.tables import results
+from arc_core.experiments.verification import EVALUATIONS
 from arc_core.provenance.files import clear_errors
 from arc_core.provenance.heads import Heads
 from arc_core.record import Record
@@ -58,8 +59,9 @@ def back_up(
                 for key, files in kept.items()
                 for name in _copy_run(runs, key, draft / "runs" / key, files)
             ]
-            if (home / "report").is_dir():
-                shutil.copytree(home / "report", draft / "report", ignore=shutil.ignore_patterns(".*"))
+            for name in ("report", EVALUATIONS):
+                if (home / name).is_dir():
+                    shutil.copytree(home / name, draft / name, ignore=shutil.ignore_patterns(".*"))
             copied = [path for path in draft.rglob("*") if path.is_file()]
             size_bytes = sum(path.stat().st_size for path in copied)
             draft.rename(folder)

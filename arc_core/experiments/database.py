@@ -1,12 +1,14 @@
 """The connection to the store: SQLite in WAL mode or PostgreSQL, brought up to date when it is opened."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -23,7 +25,10 @@ from arc_core.experiments.upgrade import bring_up_to_date, version_of
 from arc_core.provenance.files import clear_errors
 
 BUSY_TIMEOUT_S = 60
+CACHE_KIB = 512  # of SQLite's pages, for each connection: the system holds them as well
+SWITCH_AGAIN_S = 0.02
 CURE = "Check ARC_HOME and ARC_DATABASE_URL, the disk and the file's permissions."
+URL_CURE = "Use sqlite:////absolute/path/arc.db or postgresql://user:password@host/database."
 UNWRITABLE = "Let {file} and its folder be written, or choose another folder with ARC_HOME."
 CURES = {
     "SQLITE_BUSY": "Find it with `fuser {file}` and end it; then the same command goes on from what is kept.",
@@ -152,24 +157,39 @@ class Database:
         )
 
     def __str__(self) -> str:
-        return str(self.url.render_as_string(hide_password=True))
+        # Without the options, among which there may be a password as well.
+        return str(self.url.set(query={}).render_as_string(hide_password=True))
 
 
 def _parsed(url: str) -> Any:
     try:
-        parsed = make_url(url)
+        parsed = _with_password_apart(make_url(url))
         if parsed.drivername in ("postgres", "postgresql"):
             parsed = parsed.set(drivername="postgresql+psycopg")
         parsed.get_dialect().import_dbapi()
         if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
             raise ArgumentError("a store in memory is lost with its process, and no other process sees it")
+        if "@" in (url.partition("?")[0].partition("@")[2]) and parsed.get_backend_name() != "sqlite":
+            # The rest of a password, which would be told as a host or a database.
+            raise ArgumentError("an @ in a name or password is written %40")
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StoreError(
             f"not a database URL: {_first_line(error)}",
             where="ARC_DATABASE_URL",
-            cure="Use sqlite:////absolute/path/arc.db or postgresql://user:password@host/database.",
+            cure=URL_CURE,
         ) from None
+    except ValueError:  # its words may be a part of the password
+        raise StoreError("not a database URL", where="ARC_DATABASE_URL", cure=URL_CURE) from None
     return parsed
+
+
+def _with_password_apart(url: URL) -> URL:
+    """PostgreSQL takes it among the options too, where nothing would hide it."""
+    given = url.query.get("password")
+    if given is None:
+        return url
+    password = given if isinstance(given, str) else given[-1]
+    return url.set(password=password).difference_update_query(["password"])
 
 
 def _first_line(error: BaseException | SQLAlchemyError | None) -> str:
@@ -178,9 +198,24 @@ def _first_line(error: BaseException | SQLAlchemyError | None) -> str:
 
 def _configure_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself
-    connection.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Of several processes that switch a file to WAL at once, SQLite refuses all but one without a wait."""
+    (timeout_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    until = time.monotonic() + timeout_ms / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() >= until:
+                raise
+        time.sleep(SWITCH_AGAIN_S)
 
 
 def _let_tables_be_rebuilt(connection: Any, _: object) -> None:

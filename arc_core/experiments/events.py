@@ -54,6 +54,11 @@ def event(kind: Kind, subject: str, actor: Actor | None = None, **said: Any) -> 
     )
 
 
+def of_upgrade(before: int, after: int) -> Event:
+    """That a newer ARC changed the store's tables: what the ledger says from here on is by that one."""
+    return event("store.upgraded", "store", facts={"from version": before, "to version": after})
+
+
 def of_study(study: Study) -> tuple[Event, ...]:
     """Its data, and how they were split."""
     cases = study.dataset.get("cases", ())

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -28,6 +28,13 @@ class Request(Record):
 
     def __str__(self) -> str:
         return f"experiment {self.experiment_id}" if self.experiment_id else self.purpose
+
+
+class Held(NamedTuple):
+    """How long a lease was held, and on how many GPUs; none: on the CPU."""
+
+    hours: float
+    gpus: int
 
 
 class Lease(Record):
@@ -59,13 +66,6 @@ class Lease(Record):
             heartbeat=now,
             expires=now,
         )
-
-    def hours(self, now: datetime, since: datetime | None = None) -> float:
-        """How long it was held, up to `now` where it still is; only what came after `since`."""
-        if self.granted is None:
-            return 0.0
-        began = self.granted if since is None else max(self.granted, since)
-        return max(((self.released or now) - began).total_seconds(), 0.0) / 3600
 
     def remains(self, on_gpus: OnGpus) -> tuple[int, ...]:
         """Pids of its workers that live, and of what the driver still sees of them on its GPUs."""

@@ -15,7 +15,7 @@ from arc_core.experiments.board import ENDED
 from arc_core.experiments.database import Database
 from arc_core.experiments.events import of_start
 from arc_core.experiments.holder import Holder
-from arc_core.experiments.lease import Lease, OnGpus, Purpose, Request
+from arc_core.experiments.lease import Held, Lease, OnGpus, Purpose, Request
 from arc_core.experiments.ledger import append
 from arc_core.experiments.tables import leases
 
@@ -143,11 +143,22 @@ class Leases:
     def gpu_hours(self, since: datetime) -> float:
         """GPUs × hours that trainings have held since then."""
         training = leases.c.purpose == "training"
-        lasted = leases.c.granted.is_not(None) & (LIVE | (leases.c.released >= since))
+        lasted = LIVE | (leases.c.released >= since)
+        return sum(held.gpus * held.hours for held in self._held(training & lasted, since))
+
+    def held_in(self, study_id: str) -> tuple[Held, ...]:
+        """How long all its experiments' leases were held, as asked for; up to now where one still is."""
+        return self._held(_of_experiments(t.experiments.c.study_id == study_id))
+
+    def _held(self, condition: ColumnElement[bool], since: datetime | None = None) -> tuple[Held, ...]:
+        query = select(leases.c.granted, leases.c.released, leases.c.gpu_ids).order_by(leases.c.id)
         with self._database.read() as db:
             now = self._database.clock(db)
-            held = [_lease(row) for row in db.execute(select(leases).where(training, lasted))]
-        return sum(len(each.gpu_ids) * each.hours(now, since) for each in held)
+            rows = db.execute(query.where(condition, leases.c.granted.is_not(None)))
+            return tuple(
+                Held(_hours(max(granted, since or granted), released or now), len(gpu_ids))
+                for granted, released, gpu_ids in rows
+            )
 
     def _read(self, condition: ColumnElement[bool]) -> tuple[Lease, ...]:
         with self._database.read() as db:
@@ -209,6 +220,10 @@ def _set(db: Connection, lease_id: int, state: dict[str, Any]) -> bool:
 
 def _alive(now: datetime, request: Request) -> dict[str, datetime]:
     return {"heartbeat": now, "expires": now + timedelta(seconds=request.length_s)}
+
+
+def _hours(began: datetime, ended: datetime) -> float:
+    return max((ended - began).total_seconds(), 0.0) / 3600
 
 
 def _of_experiments(condition: ColumnElement[bool]) -> ColumnElement[bool]:

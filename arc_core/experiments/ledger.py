@@ -3,7 +3,7 @@
 The database itself refuses to change or delete an event (`tables.GUARDS`): not even a fault of ours can.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection, Row, func, insert, select
 
@@ -63,6 +63,20 @@ class Ledger:
     def append(self, *events: Event) -> None:
         with self._database.write() as db:
             append(db, *events)
+
+    def append_counted(self, kind: str, counts: Callable[[Event], bool], made: Callable[[int], Event]) -> int:
+        """Append what is `made` of how many of its kind that count there then are; returns that."""
+        with self._database.write(alone=True) as db:
+            number = 1 + sum(counts(entry.event) for entry in self.entries(kind=kind))
+            append(db, made(number))
+        return number
+
+    def labels(self) -> Iterator[tuple[str, str]]:
+        """The kind and subject that each event is found by, oldest first."""
+        with self._database.read() as db:
+            yield from db.execute(
+                select(t.ledger.c.kind, t.ledger.c.subject).order_by(t.ledger.c.number)
+            ).tuples()
 
 
 def _last(db: Connection) -> Entry | None:

@@ -5,6 +5,7 @@ database picks the few fields out of them in a tenth of that.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, Table, Text, and_, cast, select, true
@@ -17,7 +18,7 @@ from arc_core.experiments.rows import IDEA, score_of, scores_where
 from arc_core.experiments.spec import Value
 from arc_core.experiments.study import Score
 from arc_core.experiments.track import Track, Word
-from arc_core.record import Record
+from arc_core.record import Record, share_names
 
 PROPOSAL = ("cycle", "meeting", "proposal_id")
 """What tells one from all others."""
@@ -59,24 +60,16 @@ class Overview:
     def tracks(self, study_id: str, outcomes: Iterable[Outcome]) -> tuple[Track, ...]:
         """Every decided proposal, cycle by cycle. `outcomes`: of all the study's experiments."""
         known = {outcome.experiment_id: outcome for outcome in outcomes}
+        words: dict[tuple[Any, ...], tuple[Word, ...]] = {}
+        tracks = []
         with self._database.read() as db:
-            decided = db.execute(_decided().where(t.cycles.c.study_id == study_id)).mappings().all()
-            said = db.execute(_reviewed().where(t.cycles.c.study_id == study_id)).mappings().all()
-        words: dict[tuple[Any, ...], list[Word]] = {}
-        for row in said:
-            word = Word.model_validate(_told(row, *PROPOSAL))
-            words.setdefault(tuple(row[key] for key in PROPOSAL), []).append(word)
-        return tuple(
-            Track.model_validate(
-                _told(row, "meeting", "proposal_id", "experiment_id", "verdict", "ruling", "ruling_mind")
-                | {
-                    "words": (*words.get(tuple(row[key] for key in PROPOSAL), ()), _ruling(row)),
-                    "outcome": known.get(row["experiment_id"]),
-                    "verdict": row["verdict"] and Verdict.model_validate_json(row["verdict"]),
-                }
-            )
-            for row in decided
-        )
+            for row in db.execute(_reviewed().where(t.cycles.c.study_id == study_id)):
+                proposal = tuple(row[: len(PROPOSAL)])
+                words[proposal] = (*words.get(proposal, ()), _word(row.role, row.mind, row.stance))
+            for row in db.execute(_decided().where(t.cycles.c.study_id == study_id)):
+                said = words.pop(tuple(row[: len(PROPOSAL)]), ())
+                tracks.append(_track(row._mapping, said, known.get(row.experiment_id)))
+        return tuple(tracks)
 
 
 def _captions() -> Select[Any]:
@@ -156,7 +149,16 @@ def _told(row: Mapping[Any, Any] | RowMapping, *but: str) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None and name not in but}
 
 
-def _ruling(row: RowMapping) -> Word:
-    return Word.model_validate(
-        _told({"role": "supervisor", "mind": row["ruling_mind"], "stance": row["ruling"]})
-    )
+def _track(row: RowMapping, said: tuple[Word, ...], outcome: Outcome | None) -> Track:
+    verdict = row["verdict"] and Verdict.model_validate_json(row["verdict"])
+    told = _told(row, "meeting", "proposal_id", "experiment_id", "verdict", "ruling", "ruling_mind")
+    words = (*said, _word("supervisor", row["ruling_mind"], row["ruling"]))
+    track = Track.model_validate(told | {"words": words, "outcome": outcome, "verdict": verdict})
+    share_names(track, track.predicted, verdict, verdict and verdict.effect)
+    return track
+
+
+@lru_cache(maxsize=1_000)
+def _word(role: str, mind: str | None, stance: str) -> Word:
+    """Few differ: as many as there are minds of a role, and stances."""
+    return Word.model_validate(_told({"role": role, "mind": mind, "stance": stance}))

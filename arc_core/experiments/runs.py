@@ -15,7 +15,8 @@ from arc_core.provenance.files import clear_errors, write_atomically
 from arc_core.provenance.storage import Storage
 from arc_core.settings import Settings
 
-_ID = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,119}", re.ASCII)
+LONGEST_BYTES = 255  # of a name, on all usual file systems
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,8 +54,8 @@ class Runs:
         storage = self.storage
         if storage is None:
             return
-        known = storage.sizes(experiment_id)
         paths = {sha256: self.path(experiment_id, name) for name, sha256 in files.items()}
+        known = storage.sizes(experiment_id)
 
         def put(sha256: str) -> None:
             content = paths[sha256].read_bytes()
@@ -103,11 +104,21 @@ def inside(folder: Path, name: str) -> Path:
     """The path `name`, which a record gives, under `folder`. StoreError when it leads out of it."""
     parts = PurePosixPath(name)
     path = folder / parts
-    if not name or parts.is_absolute() or ".." in parts.parts:
+    if not name or parts.is_absolute() or ".." in parts.parts or not _is_writable(name):
         raise _astray(name, folder)
-    if not path.parent.resolve().is_relative_to(folder.resolve()):  # by a link
+    try:
+        stays = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        stays = False
+    if not stays:
         raise _astray(name, folder)
     return path
+
+
+def _is_writable(name: str) -> bool:
+    """Whether a file system can have a file of that name."""
+    raw = name.encode(errors="replace")
+    return b"\0" not in raw and len(raw) <= 1024 and max(map(len, raw.split(b"/"))) <= LONGEST_BYTES
 
 
 def _fault(path: Path, sha256: str) -> str | None:

@@ -15,6 +15,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 # −0.0 equals 0.0, so both must hash alike.
 Real = Annotated[float, Field(allow_inf_nan=False), AfterValidator(lambda value: value + 0.0)]
 Value = bool | int | float | str
+LONGEST_SHOWN = 200
 
 
 class Architecture(Record):
@@ -154,9 +155,18 @@ def parse_spec(tree: object) -> ExperimentSpec:
         raise SpecError(
             first["msg"],
             where="spec." + ".".join(map(str, first["loc"])),
-            got=repr(first["input"]),
+            got=_shown(first["input"]),
             cure="docs/experiments.md lists every field with its range.",
         ) from None
+
+
+def _shown(value: object) -> str:
+    """At most a line of it: whoever wrote the spec may have put anything there."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        text = f"a {type(value).__name__} too long to be shown"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _paths(record: type[Record], prefix: str = "") -> Iterator[str]:

@@ -38,6 +38,14 @@ def bring_up_to_date(connection: Connection, store: object) -> None:
         migrate(connection, str(version))
         _need_whole(connection, store)
         connection.execute(update(tables.schema).values(version=tables.SCHEMA_VERSION))
+        _tell(connection, version)
+
+
+def _tell(connection: Connection, version: int) -> None:
+    from arc_core.experiments.events import of_upgrade  # they know the store, which knows this
+    from arc_core.experiments.ledger import append
+
+    append(connection, of_upgrade(version, tables.SCHEMA_VERSION))
 
 
 def migrate(connection: Connection, start: str, end: str = "heads") -> None:

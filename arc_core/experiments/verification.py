@@ -1,11 +1,13 @@
 """Whether the record is what ARC wrote: the ledger, its signed heads, the store's rows, the files."""
 
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from arc_core.errors import Unverified
 from arc_core.experiments import tables as t
@@ -14,7 +16,7 @@ from arc_core.experiments.events import RECORD, digest, digest_of_result, event
 from arc_core.experiments.ledger import Ledger
 from arc_core.experiments.runs import Runs, inside
 from arc_core.provenance.canonical import sha256_of_file
-from arc_core.provenance.heads import Head, Heads, declaration, key_of, signer_in
+from arc_core.provenance.heads import Head, Heads, declaration, key_of, keys_of, signer_in
 from arc_core.provenance.ledger import Entry, checked
 from arc_core.record import Record
 from arc_core.settings import Settings
@@ -24,12 +26,19 @@ if TYPE_CHECKING:
 
 EVALUATIONS = "evaluations"
 """Folder of the home with what was measured on test parts."""
+SAID: dict[str, Table] = {
+    "proposal.made": t.proposals,
+    "review.given": t.reviews,
+    "decision.taken": t.decisions,
+    "review.signed": t.approvals,
+}
+"""Kind of event → the table of what the board and people said."""
 VOUCHERS = {
     "split.frozen": "split",
     "run.started": "spec",
     "eval.completed": RECORD,
     "verdict.given": RECORD,
-}
+} | dict.fromkeys(SAID, RECORD)
 """Kind of event → what among its inputs and outputs is the hash of a row that never changes again."""
 
 
@@ -37,13 +46,15 @@ class Verified(Record):
     """What was checked, and found as it was written.
 
     `anchored` is the last event that a signed head vouches for: what follows could be cut off unnoticed.
-    `older` are rows from before the ledger began, for which no event vouches.
+    `others` are ledgers whose heads lie there too, signed with other keys. `older` are rows from before the
+    ledger began, for which no event vouches.
     """
 
     events: int
     since: datetime | None
     anchored: int
     heads: int
+    others: int
     keys: tuple[str, ...]
     rows: int
     older: int
@@ -73,19 +84,32 @@ def verify(database: Database, heads: Heads, runs: Runs, *, key: str = "") -> Ve
 
     `key`: how the id of the only key begins that may have signed, as it was noted elsewhere.
     """
-    chain = _Chain(Ledger(database))
-    signed = chain.signed(heads, key)
-    vouched, older = chain.vouched(database)
+    with _readable():
+        chain = _Chain(Ledger(database))
+        signed = chain.signed(heads, key)
+        vouched, older = chain.vouched(database)
+        others = chain.others(heads, keys_of(runs.folder.parent))
+        files = _files(database, runs) + chain.kept(runs.folder.parent)
     return Verified(
         events=len(chain.hashes),
         since=chain.since,
         anchored=max((head.number for head in signed), default=0),
         heads=len(signed),
+        others=others,
         keys=tuple(chain.keys),
         rows=vouched,
         older=older,
-        files=_files(database, runs) + chain.kept(runs.folder.parent),
+        files=files,
     )
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """What can't be read in here is none of what ARC has written."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise Unverified(f"something in the record is none that ARC writes: {error}") from error
 
 
 class _Chain:
@@ -95,24 +119,34 @@ class _Chain:
         self.hashes: list[str] = []
         self.keys: dict[str, SSlibKey] = {}
         self.since: datetime | None = None
+        self._begins_late = False
         self.files: dict[str, str] = {}
-        self._vouchers: dict[tuple[str, str], tuple[str, int]] = {}
+        self._vouchers: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        self._labels: list[tuple[str, str]] = []
         for entry, said in checked(ledger.entries()):
             try:
                 self._heed(entry, said)
             except (LookupError, TypeError, ValueError) as error:
                 raise Unverified(f"event {entry.number} is none that ARC writes") from error
+        for number, (own, filed) in enumerate(zip(self._labels, ledger.labels(), strict=False), 1):
+            if own != filed:
+                raise Unverified(
+                    f"event {number} is filed as {' of '.join(filed)}, and says {' of '.join(own)}: "
+                    "its columns were changed"
+                )
 
     def _heed(self, entry: Entry, said: dict[str, Any]) -> None:
         self.hashes.append(entry.hash)
         kind, subject = said["kind"], said["subject"]
+        self._labels.append((kind, subject))
         if entry.number == 1:
-            self.since = entry.event.at
+            self.since, self._begins_late = entry.event.at, kind == "store.upgraded"
         if kind == "key.declared":
             self.keys[said["facts"]["key"]] = key_of(said["facts"])
         named = said["outputs"] | said["inputs"]
         if (recorded := named.get(VOUCHERS.get(kind))) is not None:
-            self._vouchers[kind, subject] = recorded, entry.number
+            whose = _by(subject, said["actor"]["name"]) if kind == "review.given" else subject
+            self._vouchers[kind, whose][recorded] = entry.number
         self.files |= {name: sha for name, sha in named.items() if name.startswith(f"{EVALUATIONS}/")}
 
     def kept(self, home: Path) -> int:
@@ -130,11 +164,8 @@ class _Chain:
         found = list(
             heads.of(self.hashes[0], {id_: k for id_, k in self.keys.items() if id_.startswith(key)})
         )
-        if not found and (others := heads.others(self.hashes[0])):
-            raise Unverified(
-                f"no head is signed for this ledger, but {others[0]} has another's: it was written anew from "
-                "its first event on, or those heads are another home's"
-            )
+        if key and not found:
+            raise Unverified(f"no head of this ledger is signed with key {key}")
         for head in found:
             if head.number > len(self.hashes):
                 raise Unverified(
@@ -148,23 +179,42 @@ class _Chain:
                 )
         return found
 
+    def others(self, heads: Heads, own: "dict[str, SSlibKey]") -> int:
+        """How many have heads there too, none with a key of this one or its home, which is `own`."""
+        found = list(heads.others(self.hashes[0] if self.hashes else "", self.keys | own))
+        for path, is_ours in found:
+            if is_ours:
+                raise Unverified(
+                    f"{path} has heads of another ledger, signed with the same key: it was written anew from "
+                    "its first event on, or another store took its place; if you did that, move the file away"
+                )
+        return len(found)
+
     def vouched(self, database: Database) -> tuple[int, int]:
         """How many of the store's rows are those of the ledger, and how many are older than it is."""
-        left, rows, older = dict(self._vouchers), 0, 0
+        seen: set[tuple[str, str, str]] = set()
+        rows, older = 0, 0
         for kind, subject, recorded, at in _rows(database):
-            voucher = left.pop((kind, subject), None)
-            if voucher is not None and voucher[0] != recorded:
+            vouchers = self._vouchers.get((kind, subject), {})
+            if recorded in vouchers:
+                seen.add((kind, subject, recorded))
+                rows += 1
+            elif vouchers:
                 raise Unverified(
-                    f"the store's row of {subject} is not the one that event {voucher[1]} ({kind}) "
-                    "describes: it was changed since"
+                    f"the store's row of {subject} is not the one that event {max(vouchers.values())} "
+                    f"({kind}) describes: it was changed since"
                 )
-            if voucher is None and (self.since is None or at is None or at >= self.since):
+            elif self.since is None or not self._begins_late or at is None or at >= self.since:
                 raise Unverified(f"the store has a row of {subject} of which no event ({kind}) tells")
-            rows, older = (rows, older + 1) if voucher is None else (rows + 1, older)
-        for (kind, subject), (_, number) in left.items():
-            raise Unverified(
-                f"the row of {subject} that event {number} ({kind}) describes is gone from the store"
-            )
+            else:
+                older += 1
+        for (kind, subject), vouchers in self._vouchers.items():
+            recorded = max(vouchers, key=vouchers.__getitem__)  # a person's answer may replace a decision
+            if (kind, subject, recorded) not in seen:
+                raise Unverified(
+                    f"the row of {subject} that event {vouchers[recorded]} ({kind}) describes is gone "
+                    "from the store"
+                )
         return rows, older
 
 
@@ -172,7 +222,7 @@ def _rows(database: Database) -> Iterator[tuple[str, str, str, datetime | None]]
     """Of the store: the kind of event that vouches for a row, its subject, its hash, when it was recorded."""
     started = select(t.experiments).where(t.experiments.c.started.is_not(None))
     measured = select(t.results, t.experiments.c.ended).join(t.experiments)
-    judged = select(t.verdicts.c.experiment_id, t.verdicts.c.body, t.experiments.c.ended).join(t.experiments)
+    judged = select(t.verdicts, t.experiments.c.ended).join(t.experiments)
     with database.read() as db:
         for row in db.execute(select(t.studies)):
             yield "split.frozen", row.id, digest(row.split), row.created
@@ -181,7 +231,25 @@ def _rows(database: Database) -> Iterator[tuple[str, str, str, datetime | None]]
         for row in db.execute(measured):
             yield "eval.completed", row.experiment_id, digest_of_result(row._asdict()), row.ended
         for row in db.execute(judged):
-            yield "verdict.given", row.experiment_id, digest(row.body), row.ended
+            # What is searched by lies beside the record, and has to agree with it.
+            agrees = row.outcome == row.body["outcome"]
+            yield "verdict.given", row.experiment_id, digest(row.body) if agrees else "", row.ended
+        for kind, table in SAID.items():
+            for row in db.execute(select(table, t.cycles.c.started).join(t.cycles)):
+                yield kind, _subject(kind, row), digest(row.body), row.started
+
+
+def _subject(kind: str, row: Any) -> str:
+    match kind:
+        case "review.signed":
+            return f"cycle {row.cycle_id}"
+        case "review.given":
+            return _by(row.proposal_id, row.reviewer)
+    return str(row.proposal_id)
+
+
+def _by(proposal_id: str, reviewer: str) -> str:
+    return f"{proposal_id} by {reviewer}"
 
 
 def _files(database: Database, runs: Runs) -> int:

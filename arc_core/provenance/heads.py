@@ -9,14 +9,14 @@ and both folders can write another history. A copy of the heads that lies elsewh
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from arc_core.errors import StoreError, Unverified
+from arc_core.provenance.canonical import sha256_of
 from arc_core.provenance.files import clear_errors
 from arc_core.record import Record
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # it takes 0.1 s, which a dry run need not wait for
 
 PAYLOAD_TYPE = "application/vnd.arc.ledger-head+json"
 KEY = "ledger-key.pem"
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class Head(Record):
@@ -42,13 +43,23 @@ class Heads:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._held: dict[Path, bytes] | None = None
+
+    def hold(self) -> None:
+        """Read all of them now: a store that is copied afterwards comes at least as far as they say."""
+        self._held = {path: path.read_bytes() for path in self.folder.glob("heads-*.jsonl")}
+
+    def _content(self, path: Path) -> bytes:
+        return path.read_bytes() if self._held is None else self._held.get(path, b"")
 
     def path(self, ledger: str) -> Path:
         return self.folder / f"heads-{ledger[:16]}.jsonl"
 
-    def others(self, ledger: str) -> list[Path]:
-        """Those of other ledgers that lie here too."""
-        return [path for path in sorted(self.folder.glob("heads-*.jsonl")) if path != self.path(ledger)]
+    def others(self, ledger: str, keys: "Mapping[str, SSlibKey]") -> Iterator[tuple[Path, bool]]:
+        """The files of other ledgers that lie here too, and whether one of `keys` signed a head there."""
+        for path in sorted(self.folder.glob("heads-*.jsonl")):
+            if path != self.path(ledger):
+                yield path, any(_has_signed(line, keys) for line in self._content(path).splitlines())
 
     def check(self) -> None:
         """StoreError where they can't be written."""
@@ -65,63 +76,94 @@ class Heads:
         path = self.path(head.ledger)
         with clear_errors(path):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with path.open("ab") as file:
-                file.write(_line(envelope))
-                file.flush()
-                os.fsync(file.fileno())
+            with path.open("ab", buffering=0) as file:
+                before = file.tell()
+                try:
+                    file.write(_line(envelope))
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(before)  # half a line would be taken for a forged one
+                    raise
 
     def of(self, ledger: str, keys: "Mapping[str, SSlibKey]") -> Iterator[Head]:
         """The heads of this ledger, oldest first, each signed with one of `keys` (id → key).
 
         Unverified where a line is none of them.
         """
+        return (head for head, _ in self.lines(ledger, keys))
+
+    def lines(self, ledger: str, keys: "Mapping[str, SSlibKey]") -> Iterator[tuple[Head, bytes]]:
+        """The same, each with its line of the file."""
         from securesystemslib.dsse import Envelope
 
         path = self.path(ledger)
         if not path.exists():
             return
-        for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+        for number, line in enumerate(self._content(path).splitlines(keepends=True), 1):
             where = f"line {number} of {path}"
             try:
                 envelope = Envelope.from_dict(json.loads(line))
                 head = Head.model_validate_json(envelope.payload)
-            except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+            except _UNREADABLE as error:
                 raise Unverified(f"{where} is no signed head: it was changed or cut") from error
             if line != _line(envelope) or head.ledger != ledger or not _is_signed(envelope, keys):
                 raise Unverified(
                     f"{where}, the head at event {head.number}, was changed, or signed with a key that the "
                     "ledger did not declare"
                 )
-            yield head
+            yield head, line
 
 
 def signer_in(home: Path) -> "CryptoSigner":
     """The home's key to sign with, made when it is first asked for. Only its owner may read it."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
     from securesystemslib.signer import CryptoSigner
 
     path = home / KEY
     with clear_errors(path):
         try:
-            return CryptoSigner(load_pem_private_key(path.read_bytes(), None))
+            found = load_pem_private_key(path.read_bytes(), None)
         except FileNotFoundError:
             made = CryptoSigner.generate_ed25519()
             with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
                 file.write(made.private_bytes)
             return made
-        except ValueError as error:
-            raise StoreError(
-                "it is no private key",
-                where=path,
-                cure="Restore it, or move it away: another is made, and declared.",
-            ) from error
+        except (ValueError, TypeError) as error:  # TypeError: it has a password
+            raise _no_key(path) from error
+    if not isinstance(found, Ed25519PrivateKey):
+        raise _no_key(path)
+    return CryptoSigner(found)
+
+
+def _no_key(path: Path) -> StoreError:
+    return StoreError(
+        "it is no private key of Ed25519 that can be read without a password",
+        where=path,
+        cure="Restore it, or move it away: another is made, and declared.",
+    )
+
+
+def keys_of(home: Path) -> "dict[str, SSlibKey]":
+    """The public key that the home signs with, by its id; {} where it has none, or none that we may read."""
+    with suppress(StoreError):
+        if (home / KEY).is_file():
+            key = signer_in(home).public_key
+            return {key.keyid: key}
+    return {}
 
 
 def key_of(said: Mapping[str, str]) -> "SSlibKey":
-    """The public key that an event declares."""
+    """The public key that an event declares. Unverified where its id is another key's."""
     from securesystemslib.signer import SSlibKey
 
-    form = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": said["public_key"]}}
+    form: dict[str, Any] = {
+        "keytype": "ed25519",
+        "scheme": "ed25519",
+        "keyval": {"public": said["public_key"]},
+    }
+    if said["key"] != sha256_of(form):  # as the library derives it
+        raise Unverified(f"the ledger declares a key under an id that is not its own: {said['key'][:16]}")
     return SSlibKey.from_dict(said["key"], form)
 
 
@@ -143,3 +185,12 @@ def _is_signed(envelope: "Envelope", keys: "Mapping[str, SSlibKey]") -> bool:
     except (VerificationError, ValueError):
         return False
     return True
+
+
+def _has_signed(line: bytes, keys: "Mapping[str, SSlibKey]") -> bool:
+    from securesystemslib.dsse import Envelope
+
+    try:
+        return _is_signed(Envelope.from_dict(json.loads(line)), keys)
+    except _UNREADABLE:
+        return False

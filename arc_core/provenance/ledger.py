@@ -22,7 +22,9 @@ GENESIS = "0" * 64
 """The hash before the first event."""
 
 Kind = Literal[
+    "store.upgraded",
     "key.declared",
+    "intended_use.declared",
     "dataset.registered",
     "testset.registered",
     "split.frozen",
@@ -44,6 +46,7 @@ Kind = Literal[
     "verdict.given",
     "champion.promoted",
     "reproduction.done",
+    "export.sealed",
 ]
 """`review.signed` is a person's answer, `run.stopped` one that can be taken up again, `run.pruned` one that
 was stopped early, as worse than the champion."""
@@ -125,6 +128,6 @@ def checked(entries: Iterable[Entry]) -> Iterator[tuple[Entry, dict[str, Any]]]:
 def _read(body: str) -> dict[str, Any]:
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

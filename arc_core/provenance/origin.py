@@ -17,6 +17,7 @@ from arc_core.settings import get_settings
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("arc_core", "configs", "flows", "tasks")
+KINDS = (".py", ".yaml", ".json", ".csv", ".html", ".css", ".js", ".j2")
 GIT_S = 10.0
 STATED = ("torch", "lightning", "monai", "numpy")
 
@@ -62,7 +63,7 @@ def _code() -> str:
 
 
 def _counts(path: Path) -> bool:
-    return path.suffix in (".py", ".yaml", ".json", ".html", ".css", ".js", ".j2") and path.is_file()
+    return path.suffix in KINDS and path.is_file()
 
 
 def _installed() -> str:

@@ -26,14 +26,14 @@ class Costs(Record):
 
 def costs_of(memory: Memory, study: Study, cards: Iterable[Scorecard]) -> Costs:
     """All cycles so far; of a cycle that is still open, up to now."""
-    leases, now = memory.leases.of_study(study.id), datetime.now(UTC)
+    held, now = memory.leases.held_in(study.id), datetime.now(UTC)
     spans = ((cycle.ended or now) - cycle.started for cycle in memory.cycles(study.id) if cycle.started)
     asked = [card for card in cards if card.mind != OFFLINE]
     prices = [card.usd for card in asked]
     return Costs(
         wall_hours=sum(spans, timedelta()).total_seconds() / 3600,
-        gpu_hours=sum(len(lease.gpu_ids) * lease.hours(now) for lease in leases),
-        cpu_hours=sum(lease.hours(now) for lease in leases if not lease.gpu_ids),
+        gpu_hours=sum(each.gpus * each.hours for each in held),
+        cpu_hours=sum(each.hours for each in held if not each.gpus),
         calls=sum(card.calls for card in asked),
         tokens=sum(card.tokens for card in asked),
         usd=None if None in prices else sum(price for price in prices if price is not None),

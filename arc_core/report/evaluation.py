@@ -47,10 +47,10 @@ def told_of_evaluation(
     try:
         cases = read_cases(memory, runs, champion.id)
         sha256 = sha256_of_file(runs.path(champion.id, CASES))
-        found = _evaluated(study, cases, sha256, _groups(study, dataset), folder / KEPT)
+        found = _evaluated(study, cases, sha256, groups_of(study, dataset), folder / KEPT)
     except ArcError as error:
         return {"fault": str(error)}
-    own, setting = _metrics(found), _setting(dataset, champion, folds=len({case.fold for case in cases}))
+    own, setting = printed_of(found), setting_of(dataset, champion, folds=len({case.fold for case in cases}))
     return {
         "fault": None,
         "found": found,
@@ -84,7 +84,7 @@ def _evaluated(
     return found
 
 
-def _groups(study: Study, dataset: Dataset) -> dict[str, dict[str, str]]:
+def groups_of(study: Study, dataset: Dataset) -> dict[str, dict[str, str]]:
     """What the data tell of each image, where it is not the same for all; a label parts no classification."""
     told: dict[str, dict[str, str]] = {"site": {}, "camera": {}, "label": {}}
     for case in dataset.cases:
@@ -97,7 +97,7 @@ def _groups(study: Study, dataset: Dataset) -> dict[str, dict[str, str]]:
     return {grouping: groups for grouping, groups in told.items() if len(set(groups.values())) > 1}
 
 
-def _metrics(found: Evaluation) -> Mapping[str, Estimate]:
+def printed_of(found: Evaluation) -> Mapping[str, Estimate]:
     """Those that papers print."""
     masks, scores = found.segmentation, found.classification
     known = {
@@ -109,7 +109,7 @@ def _metrics(found: Evaluation) -> Mapping[str, Estimate]:
     return {name: estimate for name, estimate in known.items() if estimate is not None}
 
 
-def _setting(dataset: Dataset, champion: Experiment, *, folds: int) -> Setting:
+def setting_of(dataset: Dataset, champion: Experiment, *, folds: int) -> Setting:
     by = "patient" if dataset.has_patient_ids else "image"
     return Setting(
         data=dataset.name,

@@ -161,7 +161,7 @@ def cohort_in_words(dataset: Dataset) -> str:
 
 
 def split_in_words(split: Split, dataset: Dataset) -> str:
-    """`4 folds by patient; no near-duplicates were found among its 48 images`."""
+    """`4 folds by patient; no near-duplicates of different patients were found among its 48 images`."""
     unit = split.by if dataset.has_patient_ids or split.by != "patient" else "image"
     said = [f"{split.folds} folds by {unit}"]
     if not dataset.has_patient_ids:
@@ -175,7 +175,7 @@ def _leakage_in_words(leakage: Leakage | None) -> str:
     if leakage is None:
         return "near-duplicates were not looked for when it was frozen"
     if not leakage.pairs:
-        return f"no near-duplicates were found among its {leakage.images} images"
+        return f"no near-duplicates of different patients were found among its {leakage.images} images"
     shown = ", ".join(f"{pair.one} and {pair.other}" for pair in leakage.pairs[:3])
     more = f" and {len(leakage.pairs) - 3} more pairs" if len(leakage.pairs) > 3 else ""
     return f"near-duplicates under two patients, each pair in one fold: {shown}{more}"

@@ -21,7 +21,8 @@ def augment(
     """Change float images (B, 3, S, S) in [0, 1], and their masks (B, 1, S, S) along with them.
 
     Every image draws its own changes from `generator`, a CPU generator, so that they are the same on
-    every device. Masks take the nearest pixel; what comes from outside the frame is black background.
+    every device; only the pixels' noise is a GPU's own. Masks take the nearest pixel; what comes from outside
+    the frame is black background.
     """
     # Drawn whatever the limits: axes must not shift each other's draws.
     drawn = 2 * torch.rand(9, len(images), generator=generator) - 1
@@ -75,9 +76,18 @@ def _shaded(
     if limits.blur_kernel_px:
         images = torch.where(blurred > 0, _blur(images), images)
     if limits.noise_sigma:
-        noise = torch.randn(images.shape, generator=generator).to(images.device)
-        images, changed = images + noise * limits.noise_sigma, True
+        images, changed = images + _noise(images, generator) * limits.noise_sigma, True
     return images.clamp_(0, 1) if changed else images
+
+
+def _noise(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Standard normal values of the images' shape, drawn where they lie: 16 images of 512 px take 0.2 s on a
+    CPU, many times as long as a GPU's whole step.
+    """
+    if images.device.type != "cpu":
+        seed = int(torch.randint(2**63 - 1, (), generator=generator))
+        generator = torch.Generator(images.device).manual_seed(seed)
+    return torch.randn(images.shape, generator=generator, device=images.device)
 
 
 def _blur(images: torch.Tensor) -> torch.Tensor:

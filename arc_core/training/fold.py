@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from arc_core.errors import ExperimentFailed
+from arc_core.errors import ExperimentFailed, StoreError
 from arc_core.experiments.result import Point
+from arc_core.experiments.runs import inside
 from arc_core.provenance.canonical import sha256_of, sha256_of_file
 from arc_core.provenance.files import write_atomically
 from arc_core.record import Record
@@ -88,7 +89,10 @@ def read_fold(plan: TrainingPlan, fold: int) -> FoldDone:
     if unsealed := {MODEL, PREDICTIONS, CURVE} - done.files.keys():
         raise ExperimentFailed(f"{folder / DONE} does not vouch for {', '.join(sorted(unsealed))}")
     for name, expected in done.files.items():
-        path = folder / name
+        try:
+            path = inside(folder, name)
+        except StoreError as error:
+            raise ExperimentFailed(str(error)) from None
         if not path.is_file():
             raise ExperimentFailed(f"{path} is missing")
         if sha256_of_file(path) != expected:

@@ -29,8 +29,8 @@ SEEN = ".handed-over"
 """In the run folder: the list that this machine has written or taken up last."""
 
 _CHECKPOINT = re.compile(r"\.checkpoint-[0-9a-f]{16}")
-_NAME = r"[^/.][^/]*"
-_HANDED = re.compile(rf"{PLAN}|fold-\d+/(?:(?:{_NAME}/)*{_NAME}|{_CHECKPOINT.pattern})")
+_NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,123}"  # an image_id with its ending, or shorter
+_HANDED = re.compile(rf"{re.escape(PLAN)}|fold-\d{{1,3}}/(?:(?:{_NAME}/)?{_NAME}|{_CHECKPOINT.pattern})")
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """What every training imports: torch, Lightning, MONAI, and ARC's own code that stands on them."""
 
 import gc
+import sys
 
 
 def load() -> None:
@@ -11,11 +12,19 @@ def load() -> None:
     in the processes that a warm one forks.
     """
     gc.disable()
+    import torch  # noqa: F401  # wants pynvml itself
+
+    # MONAI asks the driver for GPUs as it is imported, which leaves a thread: no worker could be forked.
+    pynvml = sys.modules.pop("pynvml", None)
+    sys.modules["pynvml"] = None  # type: ignore[assignment]  # it can't be imported
     try:
         import monai.losses
         import monai.networks.nets  # noqa: F401
 
         import arc_core.training.fitting  # noqa: F401
     finally:
+        del sys.modules["pynvml"]
+        if pynvml is not None:
+            sys.modules["pynvml"] = pynvml
         gc.enable()
     gc.freeze()

@@ -88,12 +88,18 @@ class FoldModule(LightningModule):  # type: ignore[misc]  # lightning is skipped
 
     def configure_optimizers(self) -> dict[str, Any]:
         scaled = self.spec.optimiser.model_copy(update={"lr": self.plan.training.lr})
-        # A fused step unscales fp16's gradients itself, before they could be clipped; ZeRO has its own.
-        fused = self.plan.deepspeed is None and resolved_precision(self.plan) != "fp16"
-        optimiser = build_optimiser(scaled, self.parameters(), fused=fused)
+        optimiser = build_optimiser(scaled, self.parameters(), fused=self._may_fuse())
         steps = self.training_batches.steps * self.spec.epochs
         schedule = build_schedule(self.spec.model_copy(update={"optimiser": scaled}), optimiser, steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _may_fuse(self) -> bool:
+        """A fused step unscales fp16's gradients itself, before they could be clipped, wherefore Lightning
+        clips under no mixed precision where there is one; ZeRO has its own.
+        """
+        clipped = self.plan.training.gradient_clip > 0
+        precision = resolved_precision(self.plan)
+        return self.plan.deepspeed is None and (precision == "fp32" or (precision == "bf16" and not clipped))
 
     def on_train_start(self) -> None:
         """Amid an epoch, each process takes up what was its own; the rest is back by now."""

@@ -124,17 +124,17 @@ def open_test(
             cure="Open the test part with that version, or lock plan and threshold anew.",
         )
     threshold = lock.event.facts["threshold"]
-    number = openings(memory, study) + 1
-    facts = {"number": number, "experiment": champion.id, "plan": plan.hash, "threshold": lock.hash}
-    memory.ledger.append(
-        event(
+    number = memory.ledger.append_counted(
+        "testset.opened",
+        lambda opened: opened.inputs.get("test") == sealed.sha256,
+        lambda number: event(
             "testset.opened",
             study.id,
             Actor(name=by),
             reason=reason,
             inputs={"test": sealed.sha256},
-            facts=facts,
-        )
+            facts={"number": number, "experiment": champion.id, "plan": plan.hash, "threshold": lock.hash},
+        ),
     )
     test = reopened(sealed, study.task, hold_back)
     cases = tuple(_measured(test, case, predict) for case in test.cases)
@@ -156,8 +156,10 @@ def file_of(opened: Opened) -> str:
 
 
 def openings(memory: Memory, study: Study) -> int:
-    """How often the study's test part has been opened."""
-    return sum(1 for _ in memory.ledger.entries(kind="testset.opened", subject=study.id))
+    """How often the study's test part has been opened, in whichever study that has the same."""
+    sealed = sealed_of(study).sha256
+    opened = memory.ledger.entries(kind="testset.opened")
+    return sum(entry.event.inputs.get("test") == sealed for entry in opened)
 
 
 def _measured(test: Dataset, case: ImageCase, predict: Predict) -> Case:

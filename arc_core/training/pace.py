@@ -12,6 +12,9 @@ from arc_core.training.cost import FOLD_S, estimate_s, machine_gflop_s, work_gfl
 
 # Start-up of a worker before anything was measured: importing torch, lightning and monai.
 UNMEASURED_STARTUP_S = 12.0
+# A GPU that has not trained yet, in the units of `work_gflop`. An H100 did 765 on the small standard network,
+# most of it launching kernels. The CPU's own speed would have a deadline forbid what takes minutes.
+UNMEASURED_GPU_GFLOP_S = 300.0
 
 
 Past = Sequence[tuple[ExperimentSpec, Figures]]
@@ -43,8 +46,8 @@ def measured_pace(
 ) -> Pace:
     """The median over past experiments with the same network on the same kind of device, times `devices`.
 
-    With none of the same network, over all networks; with none at all, a probe of this machine's
-    arithmetic, slowed by the processes that share its cores.
+    With none of the same network, over all networks; with none at all, a slow GPU's, or a probe of this
+    machine's arithmetic; either slowed by the processes that share it.
     """
     here = [(spec, result) for spec, result in past if result.device == device and result.train_s > 0]
     same = [pair for pair in here if pair[0].architecture.name == network]
@@ -56,8 +59,9 @@ def measured_pace(
             measurements=len(results),
         )
     crowding = max(1.0, jobs_at_once * devices * threads / (os.cpu_count() or 1))
+    alone = UNMEASURED_GPU_GFLOP_S if device == "cuda" else machine_gflop_s()
     return Pace(
-        gflop_s=devices * machine_gflop_s() / crowding,
+        gflop_s=devices * alone / crowding,
         startup_s=UNMEASURED_STARTUP_S * crowding,
         measurements=0,
     )

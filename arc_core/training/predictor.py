@@ -69,5 +69,9 @@ def _check(run_dir: Path, name: str, files: Mapping[str, str]) -> None:
 
 def _network(path: Path, spec: ExperimentSpec) -> torch.nn.Module:
     network = build_network(spec.task, spec.architecture)
-    network.load_state_dict(torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True))
+    try:
+        weights = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+        network.load_state_dict(weights)
+    except Exception as error:  # torch.load has no common root for what damage raises
+        raise ArcError(f"{path} holds no weights of {spec.architecture.name}: {error}; {CURE}") from error
     return network.eval()

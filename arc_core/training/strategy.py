@@ -22,6 +22,14 @@ from arc_core.training.plan import TrainingPlan
 LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
+def settle_arithmetic() -> None:
+    """How torch computes in this process, whatever the precision."""
+    # Deterministic algorithms would fill all new memory first; nothing here is read before it is written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # stub lacks it
+    # Else float32 convolutions on a GPU round their factors to 10 bits, those of the held-out cases too.
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def resolved_precision(plan: TrainingPlan) -> Precision:
     """What `auto` comes to on this device."""
     if plan.training.precision != "auto":

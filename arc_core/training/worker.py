@@ -79,9 +79,11 @@ def _train(plan: TrainingPlan, emit: Emit) -> None:
     from arc_core.training import ranks
     from arc_core.training.fitting import quieten_lightning, train_fold
     from arc_core.training.frames import load_frames
+    from arc_core.training.strategy import settle_arithmetic
 
     quieten_lightning()
     torch.set_num_threads(plan.system.cpu_threads)
+    settle_arithmetic()
     ranks.join(plan)
     vcdr = learns_from_vcdr(plan.spec)
     frames = load_frames(plan.dataset, plan.spec.task, plan.spec.image_size_px, vcdr=vcdr)

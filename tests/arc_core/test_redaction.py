@@ -39,6 +39,13 @@ def test_a_password_in_an_address_goes_and_the_address_stays():
     assert Redaction([])("http://user:hunter22@host/v1") == f"http://{REMOVED}@host/v1"
 
 
+def test_a_password_among_the_options_of_an_address_is_known_wherever_it_stands():
+    redact = Redaction.of_environment(
+        environment={"ARC_DATABASE_URL": "postgresql://h/a?sslmode=on&password=pass%2Fword"}
+    )
+    assert redact("it was pass/word, or pass%2Fword") == f"it was {REMOVED}, or {REMOVED}"
+
+
 def test_the_longest_secret_goes_first():
     assert Redaction(["abcdef", "abcdefghi"])("abcdefghi") == REMOVED
 

@@ -11,7 +11,7 @@ from arc_core.errors import StoreError
 from arc_core.experiments.events import digest, event
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.result import Verdict
-from arc_core.provenance.ledger import checked
+from arc_core.provenance.ledger import Event, checked
 from tests.contracts.records import RESULT, STUDY, approve, decision, holding, proposal
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -117,6 +117,11 @@ def _append(url: str, name: str, start: "multiprocessing.synchronize.Barrier") -
         start.wait()
         for number in range(EACH):
             memory.ledger.append(event("deviation.recorded", f"{name}-{number}"))
+            memory.ledger.append_counted("testset.opened", lambda _: True, _opening)
+
+
+def _opening(number: int) -> Event:
+    return event("testset.opened", "study-1", facts={"number": number})
 
 
 def test_processes_that_write_at_once_make_one_chain(memory: Memory, store_url: str) -> None:
@@ -127,8 +132,10 @@ def test_processes_that_write_at_once_make_one_chain(memory: Memory, store_url: 
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0] * WRITERS
-    told = [subject for _, subject in said(memory)[before:]]
+    told = [subject for kind, subject in said(memory)[before:] if kind == "deviation.recorded"]
     assert sorted(told) == sorted(f"exp-{n}-{number}" for n in range(WRITERS) for number in range(EACH))
+    opened = memory.ledger.entries(kind="testset.opened", subject="study-1")
+    assert [entry.event.facts["number"] for entry in opened] == list(range(1, WRITERS * EACH + 1))
 
 
 def test_a_copy_for_trials_begins_a_ledger_of_its_own(memory: Memory, tmp_path) -> None:

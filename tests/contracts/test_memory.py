@@ -15,6 +15,9 @@ from arc_core.errors import StoreError
 from arc_core.experiments.board import Approval, Budget, Decision, Directive, Proposal, Vote
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.result import Point, Verdict
+from arc_core.experiments.runs import Runs
+from arc_core.experiments.verification import verify
+from arc_core.provenance.heads import Heads
 from tests.contracts.records import RESULT, STUDY, approve, decision, proposal
 
 
@@ -247,7 +250,7 @@ def answer(stage: str, **fields: object) -> Approval:
     )
 
 
-def test_what_waits_for_a_person_is_no_experiment(memory: Memory) -> None:
+def test_what_waits_for_a_person_is_no_experiment(memory: Memory, tmp_path: Path) -> None:
     cycle = memory.begin_cycle(STUDY.id)
     memory.keep(cycle.id, [proposal(1), proposal(2)])
     decisions, made = [decision("prop-1"), decision("prop-2")], proposal(3)
@@ -262,6 +265,8 @@ def test_what_waits_for_a_person_is_no_experiment(memory: Memory) -> None:
     assert [p.id for p in memory.kept(cycle.id, Proposal)] == ["prop-1", "prop-2", "prop-3"]
     assert memory.approvals.of_cycle(cycle.id) == {"experiments": said}
     assert memory.approvals.approved(STUDY.id) == {"prop-1", "prop-3"}
+    verified = verify(memory.database, Heads(tmp_path), Runs(tmp_path / "runs"))
+    assert (verified.rows, verified.older) == (1 + 3 + 3 + 1, 0)  # split, proposals, decisions, answer
 
 
 def test_an_answer_is_given_once(memory: Memory) -> None:

@@ -93,6 +93,13 @@ def test_an_old_store_gets_the_tables_of_the_code(old_store: str) -> None:
     assert differences(old_store) == []
 
 
+def test_the_ledger_of_an_old_store_begins_with_its_upgrade(old_store: str) -> None:
+    with closing(Memory(old_store)) as memory:
+        (entry,) = memory.ledger.entries()
+    assert entry.event.kind == "store.upgraded"
+    assert entry.event.facts == {"from version": VERSION, "to version": tables.SCHEMA_VERSION}
+
+
 def test_a_new_store_has_the_tables_of_the_code(store_url: str) -> None:
     Memory(store_url).close()
     assert differences(store_url) == []
@@ -123,8 +130,27 @@ def test_an_old_sqlite_store_is_kept_beside_the_new_one(tmp_path: Path) -> None:
 
 
 def _open_at_once(url: str, start: "multiprocessing.synchronize.Barrier") -> None:
-    start.wait()
+    start.wait(timeout=60)
     Memory(url).close()
+
+
+def _open_each_at_once(folder: Path, start: "multiprocessing.synchronize.Barrier") -> None:
+    for path in sorted(folder.glob("*.db")):
+        _open_at_once(f"sqlite:///{path}", start)
+
+
+def test_files_that_are_not_in_wal_mode_yet_may_be_opened_at_once(tmp_path: Path) -> None:
+    """SQLite refuses the switch without a wait where another process makes it: once in twenty such files."""
+    for number in range(60):
+        with closing(sqlite3.connect(tmp_path / f"{number}.db")) as db:
+            db.execute("CREATE TABLE other (x)")
+    start = SPAWN.Barrier(OPENERS)
+    processes = [SPAWN.Process(target=_open_each_at_once, args=(tmp_path, start)) for _ in range(OPENERS)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * OPENERS
 
 
 def test_of_processes_that_open_it_at_once_one_changes_it(old_store: str) -> None:

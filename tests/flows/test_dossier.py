@@ -15,21 +15,27 @@ from securesystemslib.signer import CryptoSigner
 from arc_core.errors import Unverified
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.runs import Runs
-from arc_core.experiments.verification import seal, verify
+from arc_core.experiments.verification import Verified, seal, verify
 from arc_core.provenance.heads import KEY, Heads
 from arc_core.provenance.ledger import enter
 from arc_core.settings import load_settings
 from tests.command import TWO, environment, run_cycle
 from tests.conftest import ROOT
 from tests.contracts.old_store import write_old_store
+from tests.contracts.records import STUDY
 
 GUARDS = ("ledger_no_update", "ledger_no_delete", "ledger_no_replace")
 
 
-def first_fault(home: Path, key: str = "") -> str:
-    settings = load_settings(home=home)
-    with closing(Memory(f"sqlite:///{home / 'arc.db'}")) as memory, pytest.raises(Unverified) as found:
-        verify(memory.database, Heads(settings.anchors_folder), Runs.of(settings), key=key)
+def verified(home: Path, key: str = "", **overrides: Path) -> Verified:
+    settings = load_settings(home=home, **overrides)
+    with closing(Memory(f"sqlite:///{home / 'arc.db'}")) as memory:
+        return verify(memory.database, Heads(settings.anchors_folder), Runs.of(settings), key=key)
+
+
+def first_fault(home: Path, key: str = "", **overrides: Path) -> str:
+    with pytest.raises(Unverified) as found:
+        verified(home, key, **overrides)
     return str(found.value)
 
 
@@ -148,6 +154,35 @@ def edited(body: str) -> str:
             ),
             "the store's row of exp-",
         ),
+        (
+            lambda home: change(
+                home,
+                "UPDATE reviews SET body = replace(body, '\"approve\"', '\"reject\"') WHERE position = 0",
+            ),
+            "(review.given) describes: it was changed",
+        ),
+        (
+            lambda home: change(home, "DELETE FROM decisions WHERE position = 0"),
+            "(decision.taken) describes is gone",
+        ),
+        (
+            lambda home: change(home, "UPDATE ledger SET kind = 'run.stopped' WHERE kind = 'run.finished'"),
+            "is filed as run.stopped of",
+        ),
+        (
+            lambda home: change(home, "UPDATE verdicts SET outcome = 'inconclusive'"),
+            "(verdict.given) describes: it was changed",
+        ),
+        (
+            lambda home: change(
+                home,
+                "UPDATE experiments SET ended = '2001-01-01 00:00:00'",
+                "UPDATE results SET experiment_id = 'exp-forged' WHERE rowid = 1",
+                "UPDATE experiments SET id = 'exp-forged' "
+                "WHERE id NOT IN (SELECT experiment_id FROM results) AND status = 'finished'",
+            ),
+            "of which no event (",
+        ),
         (swap_checkpoint, "has changed since it was recorded"),
         (lambda home: next(home.glob("runs/*/cases.json")).unlink(), "cases.json is missing"),
     ],
@@ -163,6 +198,11 @@ def edited(body: str) -> str:
         "verdicts deleted",
         "the split changed",
         "a spec changed",
+        "a review changed",
+        "a decision deleted",
+        "an event filed as another",
+        "the champion's outcome changed beside its record",
+        "a row put in with an old date",
         "a checkpoint swapped",
         "a file deleted",
     ],
@@ -172,20 +212,22 @@ def test_whatever_was_done_is_named(home, harm: Callable[[Path], object], fault:
     assert fault in first_fault(home)
 
 
-def write_anew(home: Path, number: int) -> None:
+def write_anew(home: Path, number: int, without: str = "") -> None:
     """As who has the key, but not the heads: from that event on the whole chain is consistent again."""
     with closing(Memory(f"sqlite:///{home / 'arc.db'}")) as memory:
         entries = list(memory.ledger.entries())
     rows, last = [], None
     for entry in entries:
         event = entry.event
+        if event.kind == without:
+            event = event.model_copy(update={"kind": "run.stopped", "facts": {}})
         if entry.number == number:
             event = event.model_copy(update={"reason": "a better one"})
         last = enter(event, last and last[:2])
-        rows.append((last.hash, last.body, last.number))
+        rows.append((last.hash, last.body, event.kind, last.number))
     change(home, "UPDATE ledger SET kind = kind")
     with closing(sqlite3.connect(home / "arc.db")) as db, db:
-        db.executemany("UPDATE ledger SET hash = ?, body = ? WHERE number = ?", rows)
+        db.executemany("UPDATE ledger SET hash = ?, body = ?, kind = ? WHERE number = ?", rows)
 
 
 def test_a_ledger_written_anew_differs_from_its_heads(home):
@@ -195,10 +237,40 @@ def test_a_ledger_written_anew_differs_from_its_heads(home):
     assert "the ledger was written anew" in fault
 
 
-def test_a_ledger_written_anew_from_its_first_event_has_no_head(home):
-    """Its heads would lie under another name, so that none contradicts it."""
-    write_anew(home, 1)
+@pytest.mark.parametrize("without", ["", "key.declared"])
+@pytest.mark.parametrize("is_signed_again", [False, True])
+def test_a_ledger_written_anew_from_its_first_event_has_its_old_heads_beside_it(
+    home, without, is_signed_again
+):
+    """Under another name, so that no line contradicts it; the key tells. ARC itself signs the forged one."""
+    write_anew(home, 1, without)
+    if is_signed_again:
+        with closing(Memory(f"sqlite:///{home / 'arc.db'}")) as memory:
+            seal(memory.ledger, load_settings(home=home))
     assert "written anew from its first event on" in first_fault(home)
+
+
+def test_a_ledger_written_anew_with_a_new_key_is_found_by_the_key_that_was_noted(home):
+    key = next(event["facts"]["key"] for event in events(home) if event["kind"] == "key.declared")
+    write_anew(home, 1, "key.declared")
+    (home / KEY).unlink()
+    assert "1 other ledger lie there too" in command(home).stdout
+    assert f"no head of this ledger is signed with key {key[:12]}" in first_fault(home, key[:12])
+
+
+def test_homes_may_have_their_heads_in_one_folder(home, tmp_path):
+    shared = tmp_path / "shared"
+    shutil.copytree(home.with_name("home-anchors"), shared)
+    other = tmp_path / "other"
+    other.mkdir()
+    with closing(Memory(f"sqlite:///{other / 'arc.db'}")) as memory:
+        memory.register_study(STUDY)
+        assert verified(other, anchors=shared).others == 1, "before its first head"
+        seal(memory.ledger, load_settings(home=other, anchors=shared))
+    assert verified(other, anchors=shared).others == verified(home, anchors=shared).others == 1
+    write_anew(home, 1)
+    assert "written anew from its first event on" in first_fault(home, anchors=shared)
+    assert verified(other, anchors=shared).others == 1
 
 
 def test_verifying_a_folder_changes_nothing_in_it(tmp_path):
@@ -206,7 +278,11 @@ def test_verifying_a_folder_changes_nothing_in_it(tmp_path):
     (tmp_path / "old").mkdir()
     write_old_store(f"sqlite:///{tmp_path / 'old' / 'arc.db'}")
     before = (tmp_path / "old" / "arc.db").read_bytes()
-    assert command(tmp_path / "home", str(tmp_path / "old")).returncode == 1
+    ran = command(tmp_path / "home", str(tmp_path / "old"))
+    assert ran.returncode == 1
+    assert (
+        "is missing" in ran.stderr
+    )  # no event tells of its rows, which are older than any; its files are gone
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["arc.db"]
     assert (tmp_path / "old" / "arc.db").read_bytes() == before
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from arc_core.experiments.board import Category, Mode, Risk, Stance
 from arc_core.experiments.spec import Value
 
+LARGEST_INTEGER = 2**53 - 1
+
 
 def _cleaned(longest: int) -> BeforeValidator:
     """One line of printable text, cut to `longest` characters."""
@@ -26,8 +28,18 @@ def _cleaned(longest: int) -> BeforeValidator:
 
 Name = Annotated[str, _cleaned(80)]
 Sentence = Annotated[str, _cleaned(400)]
-Id = Annotated[str, Field(max_length=60)]
-Axis = Annotated[str, Field(max_length=60)]
+Id = Annotated[str, _cleaned(61), Field(max_length=60)]
+Axis = Annotated[str, _cleaned(61), Field(max_length=60)]
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise ValueError("too large a number")
+    return value
+
+
+Said = Annotated[Value, _cleaned(80), BeforeValidator(_bounded)]
+"""A value that the ledger can hold: RFC 8785 knows no larger integer, and no half of a character."""
 
 
 class Answer(BaseModel):
@@ -92,7 +104,7 @@ class ProposalSaid(Answer):
     hypothesis: Sentence
     justification: Sentence
     category: Category
-    changes: dict[Axis, Value | Within | None] = Field(min_length=1, max_length=12)
+    changes: dict[Axis, Said | Within | None] = Field(min_length=1, max_length=12)
     predicted: PredictionSaid
     rests_on: list[Id] = Field([], max_length=12)
     strategy: Sentence = ""
@@ -110,7 +122,7 @@ class ReviewSaid(Answer):
     confidence: float = Field(ge=0, le=1)
     risk: Risk
     reasons: list[Sentence] = Field(min_length=1, max_length=6)
-    suggested_changes: dict[Axis, Value] = Field({}, max_length=12)
+    suggested_changes: dict[Axis, Said] = Field({}, max_length=12)
 
 
 class CriticSays(Answer):

@@ -91,7 +91,10 @@ def _matches(written: str, facts: Iterable[float], cited: int) -> bool:
         return False
     if "." not in written and "e" not in written.lower() and 0 <= value <= cited:
         return True
-    grain = _grain(written)
+    try:
+        grain = _grain(written)
+    except (OverflowError, ValueError):  # such as 0e999
+        return False
     return any(
         abs(abs(value) - abs(scale * fact)) <= grain * (0.5 + 1e-6)
         for fact in facts

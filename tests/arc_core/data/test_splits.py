@@ -21,7 +21,7 @@ def dataset(labels_by_patient: list[list[int | None]], task="segmentation", orde
     cases = [
         ImageCase(
             image_id=f"p{number}_{eye}",
-            image="x",
+            image="images/x.png",
             patient_id=f"p{number}",
             label=label,
             height_px=8,

@@ -1,10 +1,14 @@
 """Signed heads: what is done to the file that holds them shows."""
 
+import errno
+import os
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from securesystemslib.signer import CryptoSigner
 
 from arc_core.errors import StoreError, Unverified
@@ -45,6 +49,24 @@ def test_where_nothing_was_signed_there_are_none(tmp_path, signer):
     assert read(Heads(tmp_path), signer) == []
 
 
+def test_whose_the_heads_of_other_ledgers_are_is_told_by_the_key(heads, signer):
+    def others(ledger: str) -> list[bool]:
+        keys = {signer.public_key.keyid: signer.public_key}
+        return [is_ours for _, is_ours in heads.others(ledger, keys)]
+
+    assert others(LEDGER) == [False]
+    assert others("3" * 64) == [True, False]
+    heads.path("2" * 64).write_bytes(b"[" * 100_000 + b"\nnull\n{}\n")
+    assert others(LEDGER) == [False]
+
+
+def test_a_key_under_anothers_id_is_refused(signer):
+    """Else who swaps the key keeps the id that somebody has noted."""
+    other = CryptoSigner.generate_ed25519()
+    with pytest.raises(Unverified, match="under an id that is not its own"):
+        key_of(declaration(signer) | {"public_key": declaration(other)["public_key"]})
+
+
 def test_another_key_than_the_declared_ones_is_refused(heads):
     with pytest.raises(Unverified, match=r"line 1 of .* event 3, was changed, or signed with a key that"):
         read(heads, CryptoSigner.generate_ed25519())
@@ -78,3 +100,24 @@ def test_what_is_no_key_is_refused_and_kept(tmp_path):
     with pytest.raises(StoreError, match=r"it is no private key.*move it away"):
         signer_in(tmp_path)
     assert (tmp_path / KEY).read_text() == "not a key"
+
+
+def test_a_key_of_another_kind_is_refused(tmp_path):
+    """Its heads would never be verified."""
+    other = ec.generate_private_key(ec.SECP256R1())
+    pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / KEY).write_bytes(pem)
+    with pytest.raises(StoreError, match="no private key of Ed25519"):
+        signer_in(tmp_path)
+
+
+def test_a_head_that_does_not_fit_on_the_disk_leaves_none_of_it(heads, signer, monkeypatch):
+    before = [path.read_bytes() for path in heads.folder.iterdir()]
+    monkeypatch.setattr(os, "fsync", _no_room)
+    with pytest.raises(StoreError):
+        heads.add(head(11), signer)
+    assert [path.read_bytes() for path in heads.folder.iterdir()] == before
+
+
+def _no_room(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

@@ -102,7 +102,10 @@ def test_the_pages_tell_what_was_looked_for(memory, study, home):
     assert split_of(study).leakage.images == 12
     for page in pages(memory, study, home):
         facts = dict(row for row in page.rows if len(row) == 2)
-        assert facts["split"] == "2 folds by patient; no near-duplicates were found among its 12 images"
+        assert (
+            facts["split"]
+            == "2 folds by patient; no near-duplicates of different patients were found among its 12 images"
+        )
 
 
 def test_what_was_found_and_what_was_never_looked_for_is_told(study):

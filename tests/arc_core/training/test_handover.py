@@ -147,6 +147,10 @@ def test_a_checkpoint_of_several_files_is_left_out(one: Machine) -> None:
         "cases.json",
         SEEN,
         "fold-1/.x",
+        "fold-1/x\0y",
+        "fold-1/..\\..\\x",
+        "fold-1/" + "x" * 300,
+        "fold-1/" + "x/" * 3000 + "x",
     ],
 )
 def test_a_list_brings_only_what_a_training_goes_on_from(one: Machine, other: Machine, name: str) -> None:

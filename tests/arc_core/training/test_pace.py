@@ -81,3 +81,9 @@ def test_before_any_measurement_crowding_slows_the_guess():
     alone, crowded = pace([], jobs=1), pace([], jobs=4096)
     assert crowded.gflop_s < alone.gflop_s
     assert crowded.startup_s > alone.startup_s
+
+
+def test_a_gpu_that_has_not_trained_yet_is_not_taken_for_a_cpu(monkeypatch):
+    monkeypatch.setattr("arc_core.training.pace.machine_gflop_s", lambda: 1.0)
+    assert pace([], jobs=1, device="cuda").gflop_s > 100
+    assert pace([], jobs=1).gflop_s == 1.0

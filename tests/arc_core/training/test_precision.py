@@ -28,7 +28,7 @@ def trained_as(planner, tmp_path_factory, warm):
     plans = {}
 
     def train(name, **changes):
-        key = (name, *changes)
+        key = (name, *changes.items())
         if key not in plans:
             folder = tmp_path_factory.mktemp(name.replace(" ", "_"))
             plans[key] = planner(folder, launch=LAUNCHES[name], **SPEC, **changes)
@@ -61,16 +61,17 @@ def test_the_option_is_not_ignored(trained_as, name):
     )
 
 
-def test_a_clipped_gradient_moves_the_weights_less(trained_as):
+@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
+def test_a_clipped_gradient_moves_the_weights_less(trained_as, name):
     sgd = {"optimiser__name": "sgd"}
-    free, clipped = trained_as("fp32", **sgd), trained_as("fp32", **sgd, gradient_clip=1e-6)
+    free, clipped = trained_as(name, **sgd), trained_as(name, **sgd, gradient_clip=1e-6)
     start = weights(trained_as("fp32", **sgd, gradient_clip=1e-12, seed=0))
 
     def moved(plan):
         return sum(
-            float((tensor - start[name]).abs().sum())
-            for name, tensor in weights(plan).items()
-            if name.endswith(("conv.weight", "conv.bias"))
+            float((tensor - start[key]).abs().sum())
+            for key, tensor in weights(plan).items()
+            if key.endswith(("conv.weight", "conv.bias"))
         )
 
     assert moved(clipped) < 1e-2 * moved(free)

@@ -28,6 +28,7 @@ from arc_core.training.warm_socket import (
     version_of_code,
 )
 from tests.arc_core.training.test_worker import PATIENCE_S, has_ended, held_out_files
+from tests.nvml import variables
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm workers are for Linux")
 
@@ -322,3 +323,15 @@ def test_a_frozen_server_holds_up_no_training(planner, warm, tmp_path):
         frozen[0].resume()
     assert is_finished(plan, 0)
     assert is_finished(plan, 1)
+
+
+def test_what_is_imported_leaves_the_driver_alone(stub_driver):
+    """A look at the GPUs would leave a thread of the driver's, and no worker could be forked."""
+    script = (
+        "import torch; torch.version.cuda = '13.0'; from arc_core.training import libraries;"
+        "libraries.load();"
+        "import pynvml; print('nvidia-ml' in open('/proc/self/maps').read(), bool(pynvml.nvmlInit))"
+    )
+    command = [sys.executable, "-c", script]
+    said = subprocess.run(command, env=variables(stub_driver), check=True, capture_output=True, text=True)
+    assert said.stdout.split() == ["False", "True"]
