@@ -43,7 +43,9 @@ def faults(source: str, where: str = "") -> list[str]:
         if isinstance(node, ast.ImportFrom):
             names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
         found += [
-            name for name in names if name.split(".")[0] in UNPICKLERS or name in {*REFUSED, "torch.load"}
+            name
+            for name in names
+            if name.split(".")[0] in UNPICKLERS or name in {*REFUSED, "torch.load", "yaml.load"}
         ]
         if isinstance(node, ast.Call):
             found += _of_call(node, where)
