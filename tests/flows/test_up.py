@@ -226,6 +226,7 @@ def test_sigterm_ends_all_of_it(up):
     assert up.process.wait() == 0
     assert all(has_ended(process.pid) for process in tree)
     assert not answers(up.model_port)
+    assert "does not stop by itself" not in up.log.read_text()
 
 
 def test_what_dies_at_once_is_given_up_after_some_time(tmp_path):
