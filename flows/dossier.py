@@ -61,7 +61,7 @@ def _verify(given: Namespace) -> None:
     folder = (given.folder or settings.home).resolve()
     heads = Heads(given.heads or _heads_of(folder))
     heads.hold()  # before the store: a cycle may be at work
-    if given.folder is None and settings.has_store and settings.database_url is not None:
+    if given.folder is None and settings.database_url is not None:
         found = verify(open_memory(settings.store_url).database, heads, Runs.of(settings), key=given.key)
     elif (folder / STORE).is_file():
         runs = Runs.of(settings) if given.folder is None else Runs(folder / "runs")

@@ -29,8 +29,9 @@ from flows.part import Part
 from flows.server import ROOT, Server, load_server
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-RUNS_END_S, WORK_END_S, REST_END_S = 18.0, 4.0, 6.0
-"""From the signal to the end of all runs, with their checkpoints; then of the workers; then of the server."""
+RUNS_END_S, WORK_END_S, REST_END_S = 18.0, 22.0, 28.0
+"""From the signal: until when runs may take, with their checkpoints; workers; the server. Most need less."""
+KILLED_S = 6.0
 POLL_S = 0.2
 BIN = Path(sys.executable).parent
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -208,16 +209,15 @@ def stop(parts: list[Part]) -> None:
 
     A second signal ends it all at once.
     """
-    at_once = threading.Event()
+    began, at_once = time.monotonic(), threading.Event()
     for number in SIGNALS:
         signal.signal(number, lambda *_: at_once.set())
     print("Stopping workers and server.", flush=True)
-    _end_runs(
-        [part for part in parts if part.process is not None and part.process.returncode is None], at_once
-    )
+    alive = [part for part in parts if part.process is not None and part.process.returncode is None]
+    _end_runs(alive, began + RUNS_END_S, at_once)
     server = {part.process.pid for part in parts if part.process is not None and part.name == "server"}
-    _end(server, WORK_END_S, at_once)
-    _end((), REST_END_S, at_once)
+    _end(server, began + WORK_END_S, at_once)
+    _end((), began + REST_END_S, at_once)
     for part in parts:
         part.end_group()
     while left := psutil.Process().children(recursive=True):
@@ -225,10 +225,10 @@ def stop(parts: list[Part]) -> None:
             print(f"process {process.pid} does not stop by itself; ending it", flush=True)
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(left, timeout=REST_END_S)
+        psutil.wait_procs(left, timeout=KILLED_S)
 
 
-def _end_runs(parts: list[Part], at_once: threading.Event) -> None:
+def _end_runs(parts: list[Part], until: float, at_once: threading.Event) -> None:
     """SIGTERM to what the workers run, and dead ones have left, which writes a checkpoint; wait for its end.
 
     Held meanwhile, a worker begins nothing more. It would not wait itself: it kills its runs when it is told.
@@ -246,7 +246,6 @@ def _end_runs(parts: list[Part], at_once: threading.Event) -> None:
     for run in runs:
         with suppress(psutil.NoSuchProcess):
             run.terminate()
-    until = time.monotonic() + RUNS_END_S
     while not at_once.is_set() and time.monotonic() < until and not all(map(_has_ended, runs)):
         time.sleep(POLL_S)
     for worker in held:
@@ -261,10 +260,9 @@ def _has_ended(process: psutil.Process) -> bool:
         return True
 
 
-def _end(keep: Collection[int], patience_s: float, at_once: threading.Event) -> None:
+def _end(keep: Collection[int], until: float, at_once: threading.Event) -> None:
     """SIGTERM to every child but `keep`, and to those it leaves behind; wait for their end."""
     told: set[int] = set()
-    until = time.monotonic() + patience_s
     while not at_once.is_set() and time.monotonic() < until:
         buried([])
         running = [child for child in psutil.Process().children() if child.pid not in keep]

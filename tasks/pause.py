@@ -9,6 +9,7 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 from prefect import get_client
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.context import FlowRunContext
 from prefect.exceptions import Pause
 from prefect.flow_runs import pause_flow_run
@@ -75,19 +76,22 @@ def _paused(form: type[F], timeout_s: int, flow_run_id: UUID) -> F:
 @contextmanager
 def _answers_after(seconds: float, flow_run_id: UUID, answer: dict[str, object]) -> Iterator[None]:
     """Send `answer` unless another was sent within `seconds`; the server refuses it where one was."""
+    answered = threading.Event()
 
     def send() -> None:
-        with get_client(sync_client=True) as client:
-            client.resume_flow_run(flow_run_id, run_input=answer)
+        wait = seconds
+        while not answered.wait(wait):
+            with get_client(sync_client=True) as client:
+                if client.resume_flow_run(flow_run_id, run_input=answer).status == SetStateStatus.ACCEPT:
+                    return
+            wait = POLL_S  # refused: a person was faster, or a busy server has the run between two pauses
 
     # Prefect keeps its settings in the context, which a thread does not inherit.
-    timer = threading.Timer(seconds, contextvars.copy_context().run, args=[send])
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=contextvars.copy_context().run, args=[send], daemon=True).start()
     try:
         yield
     finally:
-        timer.cancel()
+        answered.set()
 
 
 def _need_reachable_server(got: str) -> None:

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from arc_core.bundle.configs import NETWORK, inference, metadata
 from arc_core.bundle.origin import Origin
@@ -13,7 +11,7 @@ from arc_core.bundle.shipped import shipped
 from arc_core.bundle.texts import LICENSE, readme
 from arc_core.errors import StoreError
 from arc_core.provenance.canonical import Json
-from arc_core.provenance.files import clear_errors
+from arc_core.provenance.files import whole
 
 if TYPE_CHECKING:
     from arc_core.training.ensemble import Ensemble
@@ -34,16 +32,11 @@ def write_bundle(folder: Path, origin: Origin, ensemble: "Ensemble") -> None:
     """Make `folder`, new or empty, the bundle of an experiment. StoreError when it can't be written."""
     check_new(folder)
     contents = _contents(origin, ensemble)
-    draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
-    try:
-        with clear_errors(folder):
-            for name, content in contents.items():
-                path = draft / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with whole(folder) as draft:
+        for name, content in contents.items():
+            path = draft / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
 
 
 def _contents(origin: Origin, ensemble: "Ensemble") -> dict[str, bytes]:

@@ -3,11 +3,9 @@
 import csv
 import io
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 from arc_core.bundle.write import check_new
 from arc_core.dossier.document import WORDING, Document
@@ -37,7 +35,7 @@ from arc_core.dossier.seals.seal import seal_dossier
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.runs import Runs
 from arc_core.provenance.canonical import Json, sha256_of_file
-from arc_core.provenance.files import clear_errors
+from arc_core.provenance.files import whole
 from arc_core.settings import Settings
 
 INDEX = "index.json"
@@ -74,11 +72,6 @@ RECORDS: dict[str, Callable[[Facts], Json]] = {
 }
 FLAT = "estar"
 
-Seal = Callable[[Path, Facts, Memory, Settings], None]
-SEALS: tuple[Seal, ...] = (seal_dossier,)
-"""What is written once the documents lie in the folder, in this order: the machine-readable half. Each gets
-the folder as it will be, may add files and append to the ledger, and fails the export by raising."""
-
 
 def export(folder: Path, facts: Facts, memory: Memory, settings: Settings) -> tuple[str, ...]:
     """Make `folder`, new or empty, the dossier; the files' paths in it, sorted.
@@ -88,27 +81,16 @@ def export(folder: Path, facts: Facts, memory: Memory, settings: Settings) -> tu
     """
     check_new(folder)
     contents = contents_of(facts)
-    draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
-    try:
-        with clear_errors(folder):
-            for name, content in contents.items():
-                path = draft / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            if facts.has_weights:
-                write_model(draft / MODEL, facts, Runs.of(settings))
-            (draft / INDEX).write_bytes(json_bytes(_index(draft, facts)))
-            seal_bundle(draft, facts, memory, settings)
-            draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with whole(folder) as draft:
+        for name, content in contents.items():
+            path = draft / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        if facts.has_weights:
+            write_model(draft / MODEL, facts, Runs.of(settings))
+        (draft / INDEX).write_bytes(json_bytes(_index(draft, facts)))
+        seal_dossier(draft, facts, memory, settings)
     return tuple(sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()))
-
-
-def seal_bundle(folder: Path, facts: Facts, memory: Memory, settings: Settings) -> None:
-    """What the documents' folder gets on top of them."""
-    for seal in SEALS:
-        seal(folder, facts, memory, settings)
 
 
 def contents_of(facts: Facts) -> dict[str, bytes]:

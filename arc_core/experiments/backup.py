@@ -5,7 +5,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from uuid import uuid4
 
 from sqlalchemy import URL, select
 
@@ -15,7 +14,7 @@ from arc_core.experiments.runs import Runs, inside
 from arc_core.experiments.snapshot import copy_sqlite
 from arc_core.experiments.tables import results
 from arc_core.experiments.verification import EVALUATIONS
-from arc_core.provenance.files import clear_errors
+from arc_core.provenance.files import whole
 from arc_core.provenance.heads import Heads
 from arc_core.record import Record
 
@@ -45,28 +44,22 @@ def back_up(
     runs = runs or Runs(home / "runs")
     if folder.exists():
         raise StoreError("it is there already", where=folder, cure="Choose a folder that is not.")
-    draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
-    try:
-        with clear_errors(folder):
-            draft.mkdir(parents=True)
-            if heads is not None and heads.folder.is_dir():  # first: the store is to come as far as they say
-                shutil.copytree(heads.folder, draft / ANCHORS)
-            _copy_store(database, draft)  # then, since a result is recorded once its files are there
-            with database.read() as db:
-                kept = dict(db.execute(select(results.c.experiment_id, results.c.files)).tuples().all())
-            damaged = [
-                f"{key}/{name}"
-                for key, files in kept.items()
-                for name in _copy_run(runs, key, draft / "runs" / key, files)
-            ]
-            for name in ("report", EVALUATIONS):
-                if (home / name).is_dir():
-                    shutil.copytree(home / name, draft / name, ignore=shutil.ignore_patterns(".*"))
-            copied = [path for path in draft.rglob("*") if path.is_file()]
-            size_bytes = sum(path.stat().st_size for path in copied)
-            draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with whole(folder) as draft:
+        if heads is not None and heads.folder.is_dir():  # first: the store is to come as far as they say
+            shutil.copytree(heads.folder, draft / ANCHORS)
+        _copy_store(database, draft)  # then, since a result is recorded once its files are there
+        with database.read() as db:
+            kept = dict(db.execute(select(results.c.experiment_id, results.c.files)).tuples().all())
+        damaged = [
+            f"{key}/{name}"
+            for key, files in kept.items()
+            for name in _copy_run(runs, key, draft / "runs" / key, files)
+        ]
+        for name in ("report", EVALUATIONS):
+            if (home / name).is_dir():
+                shutil.copytree(home / name, draft / name, ignore=shutil.ignore_patterns(".*"))
+        copied = [path for path in draft.rglob("*") if path.is_file()]
+        size_bytes = sum(path.stat().st_size for path in copied)
     return Backup(
         folder=folder,
         experiments=len(kept),

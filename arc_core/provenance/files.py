@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,22 @@ def write_atomically(path: Path, content: bytes) -> None:
             if isinstance(error, OSError):
                 error.filename = str(path)  # the other is gone, and no name that anybody knows
             raise
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes the new or empty `folder` at the end, or leaves no trace.
+
+    StoreError when it can't be written.
+    """
+    draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    try:
+        with clear_errors(folder):
+            draft.mkdir(parents=True)
+            yield draft
+            draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ PRODUCT = sorted(
 UNPICKLERS = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "shelve"}
 REFUSED = {
     *("eval", "exec", "compile", "__import__", "os.system", "os.popen", "runpy.run_path"),
-    *("np.load", "numpy.load", "yaml.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load"),
+    *("np.load", "numpy.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load"),
     *("torch.jit.load", "torch.hub.load", "shutil.unpack_archive", "pd.read_pickle"),
 }
 """Calls that run code, or may, or unpack an archive to wherever it says."""
@@ -43,7 +43,9 @@ def faults(source: str, where: str = "") -> list[str]:
         if isinstance(node, ast.ImportFrom):
             names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
         found += [
-            name for name in names if name.split(".")[0] in UNPICKLERS or name in {*REFUSED, "torch.load"}
+            name
+            for name in names
+            if name.split(".")[0] in UNPICKLERS or name in {*REFUSED, "torch.load", "yaml.load"}
         ]
         if isinstance(node, ast.Call):
             found += _of_call(node, where)
@@ -54,6 +56,7 @@ def _of_call(call: ast.Call, where: str) -> list[str]:
     name = ast.unparse(call.func)
     given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
     bad = name in REFUSED or name.rpartition(".")[2] in METHODS or ONCE.get(name, where) != where
+    bad = bad or (name == "yaml.load" and given.get("Loader") != "yaml.BaseLoader")  # that makes text alone
     bad = bad or (name == "torch.load" and given.get("weights_only") != "True")
     bad = bad or given.get("shell", "False") != "False" or "allow_pickle" in given
     return [name] if bad or given.get("weights_only", "True") != "True" else []

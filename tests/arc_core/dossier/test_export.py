@@ -21,7 +21,7 @@ from arc_core.experiments.result import CASES
 def plain(monkeypatch):
     """Without what takes long and is tested elsewhere: the model as a bundle, the seals."""
     monkeypatch.setattr(module, "write_model", lambda *_: None)
-    monkeypatch.setattr(module, "SEALS", ())
+    monkeypatch.setattr(module, "seal_dossier", lambda *_: None)
 
 
 def files_of(folder) -> dict[str, bytes]:
@@ -62,7 +62,7 @@ def test_a_seal_that_fails_leaves_nothing(plain, gathered, memory, settings, tmp
         assert (folder / INDEX).is_file(), "the documents lie there before they are sealed"
         raise Unfounded("no")
 
-    monkeypatch.setattr(module, "SEALS", (fails,))
+    monkeypatch.setattr(module, "seal_dossier", fails)
     with pytest.raises(Unfounded):
         export(tmp_path / "new" / "out", gathered(), memory, settings)
     assert not list((tmp_path / "new").iterdir())
