@@ -145,6 +145,7 @@ class _Chain:
             self.keys[said["facts"]["key"]] = key_of(said["facts"])
         named = said["outputs"] | said["inputs"]
         if (recorded := named.get(VOUCHERS.get(kind))) is not None:
+            recorded += said["facts"].get("repeat_of", "")  # else an idea could pass for a repeat, unseen
             whose = _by(subject, said["actor"]["name"]) if kind == "review.given" else subject
             self._vouchers[kind, whose][recorded] = entry.number
         self.files |= {name: sha for name, sha in named.items() if name.startswith(f"{EVALUATIONS}/")}
@@ -227,7 +228,7 @@ def _rows(database: Database) -> Iterator[tuple[str, str, str, datetime | None]]
         for row in db.execute(select(t.studies)):
             yield "split.frozen", row.id, digest(row.split), row.created
         for row in db.execute(started):
-            yield "run.started", row.id, digest(row.spec), row.started
+            yield "run.started", row.id, digest(row.spec) + (row.repeat_of or ""), row.started
         for row in db.execute(measured):
             yield "eval.completed", row.experiment_id, digest_of_result(row._asdict()), row.ended
         for row in db.execute(judged):

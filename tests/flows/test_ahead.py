@@ -14,6 +14,7 @@ STUDY = (
     "data.folds=2",
     "spec.image_size_px=64",
     "spec.epochs=3",
+    "gate.alpha=0.45",  # so that three cycles see a promotion
 )
 CYCLES, EXPERIMENTS = 3, 6
 

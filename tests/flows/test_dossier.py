@@ -155,6 +155,10 @@ def edited(body: str) -> str:
             "the store's row of exp-",
         ),
         (
+            lambda home: change(home, "UPDATE experiments SET repeat_of = 'exp-1' WHERE started IS NOT NULL"),
+            "(run.started) describes: it was changed",
+        ),
+        (
             lambda home: change(
                 home,
                 "UPDATE reviews SET body = replace(body, '\"approve\"', '\"reject\"') WHERE position = 0",
@@ -198,6 +202,7 @@ def edited(body: str) -> str:
         "verdicts deleted",
         "the split changed",
         "a spec changed",
+        "an idea passed off as a repeat",
         "a review changed",
         "a decision deleted",
         "an event filed as another",
