@@ -1,10 +1,13 @@
 """`python -m flows.cycle` as a user calls it: a process of its own, with an environment of its own."""
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from arc_core.experiments.memory import Memory
@@ -54,8 +57,15 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 def start_cycle(home: Path, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
-    """Start the command with its output piped."""
+    """Start the command with its output piped.
+
+    Where `variables` name neither a server nor its folder, the temporary server finds its database made.
+    """
     home.mkdir(parents=True, exist_ok=True)
+    database = home.parent / "prefect" / "prefect.db"
+    if not database.exists() and not variables.keys() & {"PREFECT_API_URL", "PREFECT_HOME"}:
+        database.parent.mkdir(exist_ok=True)
+        shutil.copyfile(_migrated(), database)
     return subprocess.Popen(
         [sys.executable, "-m", "flows.cycle", *arguments],
         cwd=home.parent,  # where no .env lies
@@ -64,6 +74,18 @@ def start_cycle(home: Path, *arguments: str, **variables: str) -> "subprocess.Po
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@cache
+def _migrated() -> Path:
+    """A new database of Prefect's server: its migrations take 3 s of a core, and here they run once."""
+    folder = Path(tempfile.mkdtemp(prefix="arc-prefect-"))
+    atexit.register(shutil.rmtree, folder)
+    command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
+    subprocess.run(
+        command, env=environment(folder, PREFECT_HOME=str(folder)), check=True, stdout=subprocess.PIPE
+    )
+    return folder / "prefect.db"
 
 
 def run_cycle(home: Path, *arguments: str, **variables: str) -> Finished:

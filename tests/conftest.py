@@ -123,4 +123,5 @@ def prefect_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def one_cycle(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A first cycle, as a newcomer runs it but smaller: temporary server, real training."""
-    return run_cycle(tmp_path_factory.mktemp("first") / "home", *TINY)
+    folder = tmp_path_factory.mktemp("first")
+    return run_cycle(folder / "home", *TINY, PREFECT_HOME=str(folder / "prefect"))

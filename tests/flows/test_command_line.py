@@ -143,7 +143,7 @@ def test_a_store_that_is_no_database(refused, arc_home):
 
 
 def test_the_exit_code_reaches_the_shell(tmp_path):
-    ran = run_cycle(tmp_path / "home", *TINY, "spec.epoch=3")
+    ran = run_cycle(tmp_path / "home", *TINY, "spec.epoch=3", PREFECT_HOME=str(tmp_path / "prefect"))
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("ConfigError: ")
     assert not list((tmp_path / "prefect").glob("*.db*")), "no server was started for it"
