@@ -138,7 +138,7 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
             training.result()
             if ahead is not None:
                 recheck(ahead)
-        judged(context, deadline)
+        judged(context, ahead, deadline)
     ended, course = what_next(context, loop, experiments)
     summary = publish(context, history, experiments, course)
     close_cycle(context)
@@ -148,11 +148,16 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
     return summary
 
 
-def judged(context: Context, deadline: float | None) -> None:
+def judged(context: Context, ahead: Context | None, deadline: float | None) -> None:
     """The gate's verdicts. Where some need trainings with further seeds, those come first; verdicts whose
-    trainings find no time wait for a later cycle."""
+    trainings find no time wait for a later cycle. What is planned ahead is held against each new verdict."""
     asked: set[str] = set()
-    while (wanted := judge(context).wanted) and asked.isdisjoint(wanted):
+    while True:
+        wanted = judge(context).wanted
+        if ahead is not None:
+            recheck(ahead)
+        if not wanted or not asked.isdisjoint(wanted):
+            return
         asked.update(wanted)
         for training in [train(context, each, deadline) for each in wanted]:
             training.result()

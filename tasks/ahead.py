@@ -5,7 +5,7 @@ import time
 from prefect.runtime import deployment
 
 from arc_core.agents.briefs import CheckBrief, News
-from arc_core.experiments.board import Decision, Proposal
+from arc_core.experiments.board import Proposal
 from arc_core.experiments.limits import MAX_GPU_MEMORY_MIB
 from arc_core.experiments.loop import Loop
 from arc_core.settings import get_settings
@@ -92,9 +92,12 @@ def recheck(context: Context) -> tuple[str, ...]:
 
 
 def convened(context: Context) -> Context:
-    """The cycle as it begins: where what was planned ahead no longer holds, with a new meeting."""
-    if recheck(context) and context.memory.kept(context.cycle.id, Decision):
-        return context.model_copy(update={"cycle": context.memory.ahead.meet_again(context.cycle)})
+    """The cycle as it begins: where something that was planned ahead no longer holds, or has not since the
+    cycle before, with a new meeting; not where a person has had their say."""
+    recheck(context)
+    ahead, cycle = context.memory.ahead, context.cycle
+    if ahead.has_lost(cycle) and not context.memory.approvals.of_cycle(cycle.id):
+        return context.model_copy(update={"cycle": ahead.meet_again(cycle)})
     return context
 
 

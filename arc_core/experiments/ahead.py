@@ -9,7 +9,15 @@ from arc_core.experiments.board import ENDED
 from arc_core.experiments.database import Database
 from arc_core.experiments.events import of_end
 from arc_core.experiments.ledger import append
-from arc_core.experiments.rows import IDEA, add_cycle, cycle_of, experiment_of, experiments_where, now
+from arc_core.experiments.rows import (
+    IDEA,
+    add_cycle,
+    cycle_of,
+    experiment_of,
+    experiments_where,
+    now,
+    of_meeting,
+)
 from arc_core.experiments.study import Cycle, Experiment
 
 UNBEGUN = IDEA & t.experiments.c.started.is_(None) & t.experiments.c.status.not_in(ENDED)
@@ -50,6 +58,12 @@ class Ahead:
                     withdrawn.append(experiment_id)
             append(db, *(of_end(each, "withdrawn", reasons[each]) for each in withdrawn))
         return tuple(withdrawn)
+
+    def has_lost(self, cycle: Cycle) -> bool:
+        """Whether something that its current meeting approved was withdrawn."""
+        lost = of_meeting(t.experiments, cycle.id) & (t.experiments.c.status == "withdrawn")
+        with self._database.read() as db:
+            return db.execute(select(t.experiments.c.id).where(lost).limit(1)).first() is not None
 
     def meet_again(self, cycle: Cycle) -> Cycle:
         """The cycle with a new meeting, in which nothing has been said; what was said before stays."""

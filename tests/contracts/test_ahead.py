@@ -75,6 +75,14 @@ def test_what_a_finished_cycle_left_behind_can_be_withdrawn(memory: Memory) -> N
     assert [e.id for e in memory.ahead.unbegun(cycle)] == [left]
 
 
+def test_a_meeting_has_lost_what_was_withdrawn_until_the_next_one(memory: Memory, planned: Cycle) -> None:
+    memory.ahead.withdraw({ids(memory, 1)[0]: "its parent was replaced"})
+    assert not memory.ahead.has_lost(planned), "it is another cycle's"
+    memory.ahead.withdraw({ids(memory, 2)[0]: "its parent was replaced"})
+    assert memory.ahead.has_lost(planned)
+    assert not memory.ahead.has_lost(memory.ahead.meet_again(planned))
+
+
 def test_a_new_meeting_starts_afresh_and_keeps_what_was_said(memory: Memory, planned: Cycle) -> None:
     again = memory.ahead.meet_again(planned)
     assert again.meeting == planned.meeting + 1

@@ -1,7 +1,8 @@
 """The next cycle is planned while one trains, begins in free places, and is held against the news."""
 
+import sqlite3
 import time
-from itertools import pairwise
+from contextlib import closing
 
 import pytest
 
@@ -14,25 +15,37 @@ STUDY = (
     "data.folds=2",
     "spec.image_size_px=64",
     "spec.epochs=3",
-    "gate.alpha=0.45",  # so that three cycles see a promotion
 )
-CYCLES, EXPERIMENTS = 3, 6
+CYCLES, EXPERIMENTS = 3, 4
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, prefect_server):
-    """Three cycles with one place. The first shows what the plan did not know: more epochs are better."""
+    """Three cycles with one place. A stop comes as the second is planned; before the loop goes on, the
+    champion changes: by a hand of this test's, as the gate finds no reason in a study so small."""
     home = tmp_path_factory.mktemp("ahead") / "home"
-    ran = run_cycle(
-        home,
-        *STUDY,
-        f"--max-cycles={CYCLES}",
-        f"board.experiments_per_cycle={EXPERIMENTS}",
-        PREFECT_API_URL=prefect_server,
-        ARC_MAX_CONCURRENT_JOBS="1",
-    )
+    options = (*STUDY, f"board.experiments_per_cycle={EXPERIMENTS}")
+    more = {"PREFECT_API_URL": prefect_server, "ARC_MAX_CONCURRENT_JOBS": "1"}
+    process = start_cycle(home, *options, "--max-cycles=0", **more)
+    while not (planned := planned_in(home)) or not memory_in(home).ahead.unbegun(planned):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    memory_in(home).loops.ask_stop()
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    crown_the_last(home)
+    ran = run_cycle(home, *options, f"--max-cycles={CYCLES - 1}", **more)
     assert ran.code == 0, ran.err
     return ran
+
+
+def crown_the_last(home) -> None:
+    """What the gate judged last is the champion."""
+    with closing(sqlite3.connect(home / "arc.db")) as db, db:
+        db.execute(
+            "UPDATE verdicts SET outcome = 'promote', body = json_set(body, '$.outcome', 'promote') "
+            "WHERE position = (SELECT max(position) FROM verdicts)"
+        )
 
 
 def trained(ran, number):
@@ -44,10 +57,11 @@ def test_the_next_begins_before_the_cycle_is_over(ran):
     cycles = ran.memory.cycles(ran.study)
     assert [(c.number, c.status) for c in cycles] == [(n, "finished") for n in range(1, CYCLES + 1)]
     leases = {lease.request.experiment_id: lease for lease in ran.memory.leases.of_study(ran.study)}
-    for before, after in pairwise(cycles):
-        first = min(leases[e.id].granted for e in trained(ran, after.number))
-        assert first < before.ended < after.started
-    assert all(e.outcome.status == "finished" for n in range(1, CYCLES + 1) for e in trained(ran, n))
+    _, before, after = cycles  # of the second all may be planned anew
+    first = min(leases[e.id].granted for e in trained(ran, after.number))
+    assert first < before.ended < after.started
+    ends = {each.outcome.status for number in range(1, CYCLES + 1) for each in trained(ran, number)}
+    assert ends <= {"finished", "pruned"}
 
 
 def test_what_was_planned_on_another_champion_is_withdrawn_and_its_place_planned_anew(ran):
