@@ -82,16 +82,22 @@ def _measured(board: str, ahead: bool, given: Namespace) -> tuple[float, float, 
 def _share(home: Path, began: float, seconds: float) -> tuple[float, float, str, str]:
     memory = Memory(f"sqlite:///{home / 'arc.db'}")
     (study,) = memory.studies()
-    status = [each.outcome.status for each in memory.experiments(study)]
+    ideas = memory.experiments(study)
+    repeats = [each for some in memory.repeats.of([idea.id for idea in ideas]).values() for each in some]
+    status = [each.outcome.status for each in (*ideas, *repeats)]
     held = [lease for lease in memory.leases.of_study(study) if lease.granted and lease.released]
     first = min(lease.granted for lease in held if lease.granted).timestamp()
     last = max(lease.released for lease in held if lease.released).timestamp()
-    trained = seconds * status.count("finished")
-    ran = f"{status.count('finished')} experiments in {len(memory.cycles(study))} cycles"
+    trained = seconds * (status.count("finished") + status.count("pruned") / FOLDS)  # after the first fold
+    ran = (
+        f"{status.count('finished')} trainings, {len(repeats)} of them repeats, "
+        f"in {len(memory.cycles(study))} cycles"
+    )
     withdrawn = status.count("withdrawn")
     promoted = sum(verdict.outcome == "promote" for verdict in memory.verdicts(study))
     memory.close()
-    note = f", {promoted} promoted, {withdrawn} withdrawn for that"
+    pruned = status.count("pruned")
+    note = f", {pruned} stopped early, {promoted} promoted, {withdrawn} withdrawn for that"
     return trained / SLOTS / (last - first), trained / SLOTS / (last - began), ran, note
 
 
