@@ -90,17 +90,17 @@ def _heads(named: Path | None, folder: Path) -> Heads:
 
     StoreError where a folder that was named is none: without heads, a ledger that was cut off would pass.
     """
-    settings = get_settings()
-    if named is None and not (folder / ANCHORS).is_dir() and folder == settings.home.resolve():
+    settings, own = get_settings(), folder / ANCHORS
+    if named is None and not own.is_dir() and folder == settings.home.resolve():
         named = settings.anchors
-    found = named or (folder / ANCHORS if (folder / ANCHORS).is_dir() else beside(folder))
+    found = (named or (own if own.is_dir() else beside(folder))).resolve()
     if not found.is_dir() and (named or found.exists()):
         raise StoreError(
             "there is no folder of signed heads",
             where=found,
             cure="Name the folder that they lie in, with --heads or ARC_ANCHORS; is its disk there?",
         )
-    return Heads(found.resolve())
+    return Heads(found)
 
 
 def _told(found: Verified, heads: Heads) -> str:

@@ -125,7 +125,7 @@ class Database:
         waits = {} if "timeout" in self.url.query else {"timeout": BUSY_TIMEOUT_S}
         engine = create_engine(self.url, connect_args=waits)
         event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _begin)
         return engine
 
     def _prepare_schema(self) -> None:
@@ -233,7 +233,7 @@ def _let_tables_be_rebuilt(connection: Any, _: object) -> None:
     connection.execute("PRAGMA foreign_keys=OFF")  # dropping the old one would take what refers to it
 
 
-def _begin_immediate(connection: Connection) -> None:
+def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("isolation_level") != "AUTOCOMMIT":
         # A writer that upgrades a read lock can't wait for another writer: take the lock at once.

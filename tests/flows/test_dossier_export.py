@@ -83,8 +83,10 @@ def test_a_study_whose_test_part_was_opened_twice(home, tmp_path):
     with (out / "deviations.csv").open(newline="") as file:
         (deviation,) = csv.DictReader(file)
     assert deviation["by"] == "Bo Example"
+    model = card["edition"]["experiment_id"]
+    assert deviation["about"] == model
     assert deviation["deviation"] == (
-        f"the threshold of {card['edition']['experiment_id']} is locked anew after the test part was opened 2 times"
+        f"the threshold of {model} is locked anew after the test part was opened 2 times"
     )
     assert f"by Bo Example: {deviation['deviation']}." in (out / "validation_report.md").read_text()
     with (out / "split_manifest.csv").open(newline="") as file:

@@ -142,6 +142,9 @@ def test_no_public_path_reads_it(home):
     assert ran.returncode == 2
     assert f"innocent.jpg: it looks like an image of the {door}" in ran.stderr
     assert not (home.parent / "out" / "predictions.csv").exists()
+    spectra = split_of(study).sealed.spectra
+    assert spectra
+    assert all(spectra not in path.read_text() for path in home.glob("runs/*/plan.json"))
     ids = {case.image_id for case in hidden.cases}
     for path in home.glob("runs/*/fold-*/predictions.csv"):
         with path.open() as file:

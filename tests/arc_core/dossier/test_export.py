@@ -91,9 +91,10 @@ def test_a_dossier_of_which_nothing_tells_is_told_of_by_the_same_again(
     def is_killed(*_):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as killed:
         killed.setattr(module, "tell_of_dossier", is_killed)
-        export(tmp_path / "untold", gathered(), memory, settings)
+        with pytest.raises(KeyboardInterrupt):
+            export(tmp_path / "untold", gathered(), memory, settings)
     assert not list(memory.ledger.entries(kind="export.sealed"))
     export(tmp_path / "told", gathered(), memory, settings)
     assert files_of(tmp_path / "untold") == files_of(tmp_path / "told")
