@@ -22,7 +22,8 @@ from arc_core.experiments.result import CASES
 def plain(monkeypatch):
     """Without what takes long and is tested elsewhere: the model as a bundle, the seals."""
     monkeypatch.setattr(module, "write_model", lambda *_: None)
-    monkeypatch.setattr(module, "seal_dossier", lambda *_: None)
+    for name in ("seal_dossier", "tell_of_dossier"):
+        monkeypatch.setattr(module, name, lambda *_: None)
 
 
 def files_of(folder) -> dict[str, bytes]:
