@@ -81,8 +81,9 @@ def _opened(copy: Path, source: Path) -> Database:
     try:
         return Database(f"sqlite:///{copy}")
     except StoreError as error:
-        said = {"got": error.got, "expected": error.expected, "cure": error.cure}
-        raise StoreError(error.what, where=source, **said) from error
+        raise StoreError(
+            error.what, where=source, got=error.got, expected=error.expected, cure=error.cure
+        ) from error
 
 
 def _heads(named: Path | None, folder: Path) -> Heads:

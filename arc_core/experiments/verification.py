@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 EVALUATIONS = "evaluations"
 """Folder of the home with what was measured on test parts."""
-STATUSES = {kind: status for status, kind in ENDS.items()} | {"run.started": "running"}
+STATUSES: dict[str, str] = {"run.started": "running", **{kind: status for status, kind in ENDS.items()}}
 """Kind of event → what an experiment then is in the store, until the next."""
 
 

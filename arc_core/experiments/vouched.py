@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import JSON, Column, Select, Table, Text, cast, select
+from sqlalchemy import JSON, Column, Connection, Select, Table, Text, cast, select, type_coerce
 
 from arc_core.errors import Unverified
 from arc_core.experiments import tables as t
@@ -36,21 +36,21 @@ def rows(database: Database) -> Iterator[tuple[str, str, str, datetime | None]]:
     """
     ended = t.experiments.c.ended
     with database.read() as db:
-        for row in db.execute(_as_text(t.studies)):
+        for row in db.execute(_as_text(db, t.studies)):
             yield "split.frozen", row.id, digest(_read(row.split, row.id)), row.created
-        for row in db.execute(_as_text(t.experiments).where(t.experiments.c.started.is_not(None))):
+        for row in db.execute(_as_text(db, t.experiments).where(t.experiments.c.started.is_not(None))):
             yield "run.started", row.id, digest(_read(row.spec, row.id)), row.started
-        for row in db.execute(_as_text(t.results, ended).join(t.experiments)):
+        for row in db.execute(_as_text(db, t.results, ended).join(t.experiments)):
             name = row.experiment_id
             parts = {part: _read(row._mapping[part], name) for part in RESULT_PARTS}
             yield "eval.completed", name, digest_of_result(parts), row.ended
-        for row in db.execute(_as_text(t.verdicts, ended).join(t.experiments)):
+        for row in db.execute(_as_text(db, t.verdicts, ended).join(t.experiments)):
             # What is searched by lies beside the record, and has to agree with it.
             body = _read(row.body, row.experiment_id)
             agrees = row.outcome == body["outcome"]
             yield "verdict.given", row.experiment_id, digest(body) if agrees else "", row.ended
         for kind, table in SAID.items():
-            for row in db.execute(_as_text(table, t.cycles.c.started).join(t.cycles)):
+            for row in db.execute(_as_text(db, table, t.cycles.c.started).join(t.cycles)):
                 subject = _subject(kind, row)
                 yield kind, subject, digest(_read(row.body, subject)), row.started
 
@@ -69,9 +69,11 @@ def _subject(kind: str, row: Any) -> str:
     return str(row.proposal_id)
 
 
-def _as_text(table: Table, *others: Column[Any]) -> Select[Any]:
+def _as_text(db: Connection, table: Table, *others: Column[Any]) -> Select[Any]:
     """Its columns and the others, JSON as it was written."""
-    texts = (cast(each, Text).label(each.name) if isinstance(each.type, JSON) else each for each in table.c)
+    # SQLite gives what lies there, be it no text at all; PostgreSQL's driver would have read it.
+    told = type_coerce if db.dialect.name == "sqlite" else cast
+    texts = (told(each, Text).label(each.name) if isinstance(each.type, JSON) else each for each in table.c)
     return select(*texts, *others)
 
 

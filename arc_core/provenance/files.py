@@ -73,5 +73,7 @@ def explained(error: OSError, path: Path | None = None) -> StoreError:
     else:
         cure = "Check ARC_HOME and its disk; then the same command goes on from what is kept."
     return StoreError(
-        f"it can't be written: {error.strerror or error}", where=error.filename or path, cure=cure
+        f"it can't be written: {error.strerror or error}",
+        where=error.filename2 or error.filename or path,
+        cure=cure,
     )
