@@ -5,12 +5,14 @@ import hashlib
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from arc_core.dossier import export as module
 from arc_core.dossier.document import Document, Section, text
 from arc_core.dossier.export import INDEX, export
+from arc_core.dossier.facts import Facts
 from arc_core.dossier.figure import Figure
 from arc_core.dossier.seals.seal import seal_dossier
 from arc_core.errors import ArcError, StoreError, Unfounded, Unverified
@@ -70,7 +72,13 @@ def test_a_seal_that_fails_leaves_nothing(plain, gathered, memory, settings, tmp
     assert not list((tmp_path / "new").iterdir())
 
 
-def test_the_ledger_tells_of_no_dossier_that_is_not_there(gathered, memory, settings, tmp_path, monkeypatch):
+@pytest.fixture
+def light(gathered) -> Facts:
+    """Without the model as a bundle, which takes long."""
+    return replace(gathered(), has_weights=False)
+
+
+def test_the_ledger_tells_of_no_dossier_that_is_not_there(light, memory, settings, tmp_path, monkeypatch):
     out = tmp_path / "out"
 
     def while_somebody_fills_it(*given):
@@ -81,13 +89,13 @@ def test_the_ledger_tells_of_no_dossier_that_is_not_there(gathered, memory, sett
 
     monkeypatch.setattr(module, "seal_dossier", while_somebody_fills_it)
     with pytest.raises(StoreError, match="out: it can't be written"):
-        export(out, gathered(), memory, settings)
+        export(out, light, memory, settings)
     assert files_of(out) == {"mine": b"mine"}
     assert not list(memory.ledger.entries(kind="export.sealed"))
 
 
 def test_a_dossier_of_which_nothing_tells_is_told_of_by_the_same_again(
-    gathered, memory, settings, tmp_path, monkeypatch
+    light, memory, settings, tmp_path, monkeypatch
 ):
     def is_killed(*_):
         raise KeyboardInterrupt
@@ -95,9 +103,9 @@ def test_a_dossier_of_which_nothing_tells_is_told_of_by_the_same_again(
     with monkeypatch.context() as killed:
         killed.setattr(module, "tell_of_dossier", is_killed)
         with pytest.raises(KeyboardInterrupt):
-            export(tmp_path / "untold", gathered(), memory, settings)
+            export(tmp_path / "untold", light, memory, settings)
     assert not list(memory.ledger.entries(kind="export.sealed"))
-    export(tmp_path / "told", gathered(), memory, settings)
+    export(tmp_path / "told", light, memory, settings)
     assert files_of(tmp_path / "untold") == files_of(tmp_path / "told")
     (entry,) = memory.ledger.entries(kind="export.sealed")
     manifest = (tmp_path / "untold" / "manifest.json").read_bytes()
