@@ -232,7 +232,7 @@ def write_anew(home: Path, number: int, without: str = "") -> None:
     for entry in entries:
         event = entry.event
         if event.kind == without:
-            event = event.model_copy(update={"kind": "run.stopped", "facts": {}})
+            event = event.model_copy(update={"kind": "deviation.recorded", "facts": {}})
         if entry.number == number:
             event = event.model_copy(update={"reason": "a better one"})
         last = enter(event, last and last[:2])
