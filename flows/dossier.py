@@ -59,7 +59,7 @@ def _do(given: Namespace) -> None:
 def _verify(given: Namespace) -> None:
     settings = get_settings()
     folder = (given.folder or settings.home).resolve()
-    heads = Heads(given.heads or _heads_of(folder))
+    heads = _heads(given.heads, folder)
     heads.hold()  # before the store: a cycle may be at work
     if given.folder is None and settings.database_url is not None:
         found = verify(open_memory(settings.store_url).database, heads, Runs.of(settings), key=given.key)
@@ -68,7 +68,7 @@ def _verify(given: Namespace) -> None:
         with TemporaryDirectory(prefix="arc-verify-") as scratch:
             copy = Path(scratch) / STORE  # of one moment; to open one of an older ARC would change it
             copy_sqlite(folder / STORE, copy)
-            found = verify(Database(f"sqlite:///{copy}"), heads, runs, key=given.key)
+            found = verify(_opened(copy, folder / STORE), heads, runs, key=given.key)
     else:
         raise StoreError(
             "there is no store to verify", where=folder, cure="Name an ARC home, or a backup of one."
@@ -76,12 +76,32 @@ def _verify(given: Namespace) -> None:
     print(_told(found, heads))
 
 
-def _heads_of(folder: Path) -> Path:
-    """A backup has its own, of its moment."""
-    settings = get_settings()
-    if (folder / ANCHORS).is_dir():
-        return folder / ANCHORS
-    return settings.anchors_folder if folder == settings.home.resolve() else beside(folder)
+def _opened(copy: Path, source: Path) -> Database:
+    """StoreError of the source, as the user knows no copy."""
+    try:
+        return Database(f"sqlite:///{copy}")
+    except StoreError as error:
+        raise StoreError(
+            error.what, where=source, got=error.got, expected=error.expected, cure=error.cure
+        ) from error
+
+
+def _heads(named: Path | None, folder: Path) -> Heads:
+    """Those of the folder's ledger; a backup has its own, of its moment.
+
+    StoreError where a folder that was named is none: without heads, a ledger that was cut off would pass.
+    """
+    settings, own = get_settings(), folder / ANCHORS
+    if named is None and not own.is_dir() and folder == settings.home.resolve():
+        named = settings.anchors
+    found = (named or (own if own.is_dir() else beside(folder))).resolve()
+    if not found.is_dir() and (named or found.exists()):
+        raise StoreError(
+            "there is no folder of signed heads",
+            where=found,
+            cure="Name the folder that they lie in, with --heads or ARC_ANCHORS; is its disk there?",
+        )
+    return Heads(found)
 
 
 def _told(found: Verified, heads: Heads) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from arc_core.data.leakage import need_none_sealed
 from arc_core.data.sealed import need_unsealed
 from arc_core.data.study import dataset_of, sealed_in
 from arc_core.experiments.memory import open_memory
@@ -27,7 +28,9 @@ def predict_images(champion: Champion, images: Path, out: Path) -> Predicted:
     found, memory = images_in(images), open_memory(get_settings().store_url)
     check_out(images, out)
     hashes = {path: sha256_of_file(path) for path in found.values()}
-    need_unsealed({sha256: path for path, sha256 in hashes.items()}, sealed_in(memory))
+    sealed = sealed_in(memory)
+    need_unsealed({sha256: path for path, sha256 in hashes.items()}, sealed)
+    need_none_sealed(found.values(), sealed)
     predictor, _ = networks_of(memory, champion.experiment.id)
     places = {image_id: place for place, image_id in enumerate(found, 1)}
     return predict_folder(

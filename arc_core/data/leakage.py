@@ -5,18 +5,23 @@ brightened, cropped or mirrored. They are looked for once, as a study is registe
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from pydantic import Field
 
-from arc_core.data.likeness import HASH_BITS, MIN_CORRELATION, Spectrum, alike, spectrum
+from arc_core.data.likeness import HASH_BITS, MIN_CORRELATION, Spectra, Spectrum, alike, spectrum
 from arc_core.data.manifest import Dataset
 from arc_core.data.reader import read_image
+from arc_core.data.sealed import Sealed, need_unlike
 from arc_core.errors import DatasetError
 from arc_core.record import Record
+
+S = TypeVar("S")
 
 METHOD = f"pHash of {HASH_BITS} bits of the middle of the field of view, confirmed by correlation"
 
@@ -41,14 +46,15 @@ class Leakage(Record):
     pairs: tuple[Pair, ...]
 
 
-def look_for_leakage(dataset: Dataset, max_bits: int) -> Leakage:
-    """Near-duplicates among the images of different patients. Decodes every image, so it takes its time."""
+def spectra_of(dataset: Dataset) -> Spectra:
+    """Of its images, in their order. Decodes every one, so it takes its time."""
+    return np.stack(_spectra(map(dataset.image_path, dataset.cases), _spectrum_at))
 
-    def spectrum_at(path: Path) -> Spectrum:
-        return spectrum(read_image(path))
 
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        spectra = np.stack(list(pool.map(spectrum_at, map(dataset.image_path, dataset.cases))))
+def look_for_leakage(dataset: Dataset, max_bits: int, spectra: Spectra | None = None) -> Leakage:
+    """Near-duplicates among the images of different patients. `spectra`: of its images, if they are known."""
+    if spectra is None:
+        spectra = spectra_of(dataset)
     _, patients = np.unique([case.patient_id for case in dataset.cases], return_inverse=True)
     pairs = tuple(
         Pair(
@@ -67,6 +73,34 @@ def look_for_leakage(dataset: Dataset, max_bits: int) -> Leakage:
         min_correlation=MIN_CORRELATION,
         pairs=pairs,
     )
+
+
+def need_none_sealed(images: Iterable[Path], sealed: Mapping[str, Sealed]) -> None:
+    """DatasetError where one of the files looks like an image of a test part; decodes each, if there is one.
+
+    Those that can't be read are passed over.
+    """
+    if any(part.spectra for part in sealed.values()):
+        paths = list(images)
+        found = zip(paths, _spectra(paths, _spectrum_if_readable), strict=True)
+        readable = {path: spectrum for path, spectrum in found if spectrum is not None}
+        if readable:
+            need_unlike(list(readable), np.stack(list(readable.values())), sealed)
+
+
+def _spectra(paths: Iterable[Path], of: Callable[[Path], S]) -> list[S]:
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(of, paths))
+
+
+def _spectrum_at(path: Path) -> Spectrum:
+    return spectrum(read_image(path))
+
+
+def _spectrum_if_readable(path: Path) -> Spectrum | None:
+    with suppress(DatasetError):
+        return _spectrum_at(path)
+    return None
 
 
 def need_apart(dataset: Dataset, parts: Mapping[str, str], leakage: Leakage) -> None:

@@ -8,6 +8,7 @@ come from one transform, as does the hash of the mirror image. The library Image
 alone, for the start of SciPy in every dry run, 0.15 s.
 """
 
+from base64 import b64decode, b64encode
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ _SIDE_PX = 64
 _SHRUNK_PX = 256  # where the field of view is looked for
 _MIDDLE = 0.7  # of its height and width: the square in a circle, whose edge all photographs share
 _ROWS = 256  # compared with all the others at once
+_SCALE = 16  # the brightest photograph's mean, 522,240, is over what 2 bytes hold
 
 _PLACES = np.arange(_SIDE_PX)
 _COSINES = np.cos(np.pi * np.arange(_KEPT)[:, None] * (2 * _PLACES + 1) / (2 * _SIDE_PX))
@@ -73,6 +75,17 @@ def alike(spectra: Spectra, patients: NDArray[np.int64], bits: int) -> list[Like
                 found = Likeness(*pair, distance, float(correlations[row, column]), turned)
                 pairs[pair] = min(found, pairs.get(pair, found), key=lambda like: like.bits)
     return sorted(pairs.values())
+
+
+def packed(spectra: Spectra) -> str:
+    """Base64 of their numbers in 2 bytes each: 684 characters a photograph."""
+    return b64encode((spectra / _SCALE).astype("<f2").tobytes()).decode()
+
+
+def unpacked(text: str) -> Spectra:
+    """What was packed, to three digits. ValueError where that is nothing of the kind."""
+    numbers = np.frombuffer(b64decode(text, validate=True), "<f2")
+    return numbers.astype(np.float32).reshape(-1, _KEPT, _KEPT) * _SCALE
 
 
 class _Compared:

@@ -1,15 +1,18 @@
 """The test part: set apart before folds are made, and until it is opened known by its hashes alone.
 
 No case of it is in the study's dataset, so no training, agent or report has a way to it. That its images
-don't come in by another door, as data of another study or to be predicted, is seen to by `need_unsealed`.
+don't come in by another door, as data of another study or to be predicted, is seen to by `need_unsealed`, and
+of copies that were encoded anew, resized, cropped or mirrored by `need_unlike`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
+from arc_core.data.likeness import HASH_BITS, Spectra, alike, unpacked
 from arc_core.data.manifest import Dataset, read_dataset
 from arc_core.errors import DatasetError
 from arc_core.experiments.metric import Task
@@ -33,6 +36,11 @@ class Sealed(Record):
     images: int
     patients: int
     image_sha256: tuple[str, ...] = Field(description="of each image file, sorted")
+    spectra: str = Field("", description="of its images, packed, to know copies by; empty: none were kept")
+    max_bits: int = Field(0, description="of the hashes, that differ between an image and a copy at most")
+    trained_before: dict[str, int] = Field(
+        {}, description="study that had trained on images of it before they were sealed → how many"
+    )
 
 
 def sealed_from(test: Dataset, share: float | None, seed: int, by: By) -> Sealed:
@@ -102,5 +110,26 @@ def need_unsealed(images: Mapping[str, object], sealed: Mapping[str, Sealed]) ->
             raise DatasetError(
                 f"the image belongs to the sealed test part of {study} ({len(known)} of these do)",
                 where=min(str(images[sha256]) for sha256 in known),
+                cure="It opens only by `python -m flows.dossier open-test`. Leave these images out.",
+            )
+
+
+def need_unlike(images: Sequence[object], spectra: Spectra, sealed: Mapping[str, Sealed]) -> None:
+    """DatasetError where an image looks like one of a test part. `images`: where they lie."""
+    for study, part in sorted(sealed.items()):
+        if not part.spectra:
+            continue
+        theirs = unpacked(part.spectra)
+        sides = np.repeat([0, 1], [len(spectra), len(theirs)])
+        pairs = alike(np.concatenate([spectra, theirs]), sides, part.max_bits)
+        if pairs:
+            closest = min(pairs, key=lambda pair: (pair.bits, str(images[pair.one])))
+            count = len({pair.one for pair in pairs})
+            raise DatasetError(
+                f"it looks like an image of the sealed test part of {study}"
+                f"{', mirrored' if closest.mirrored else ''} ({count} of these do)",
+                where=images[closest.one],
+                got=f"{closest.bits} of {HASH_BITS} bits differ, correlation {closest.correlation:.2f}",
+                expected=f"more than {part.max_bits} bits, as between different eyes",
                 cure="It opens only by `python -m flows.dossier open-test`. Leave these images out.",
             )

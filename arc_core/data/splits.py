@@ -37,6 +37,12 @@ class Split(Record):
         """Of the split itself: what was found beside it changes no fold."""
         return sha256_of(self.model_dump(mode="json", exclude={"leakage", "sealed"}))
 
+    def to_train_on(self) -> "Split":
+        """Itself without what copies of the test part are known by: no run folder is to have it."""
+        if self.sealed is None:
+            return self
+        return self.model_copy(update={"sealed": self.sealed.model_copy(update={"spectra": ""})})
+
     def held_out(self, fold: int) -> tuple[str, ...]:
         """The image ids measured in `fold`, sorted."""
         self._check(fold)

@@ -5,9 +5,18 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from arc_core.data.leakage import look_for_leakage, need_apart
+from arc_core.data.leakage import look_for_leakage, need_apart, spectra_of
+from arc_core.data.likeness import packed
 from arc_core.data.manifest import Dataset, read_dataset
-from arc_core.data.sealed import PART, Sealed, joined, need_apart_patients, need_unsealed, sealed_from
+from arc_core.data.sealed import (
+    PART,
+    Sealed,
+    joined,
+    need_apart_patients,
+    need_unlike,
+    need_unsealed,
+    sealed_from,
+)
 from arc_core.data.source import DataConfig, open_dataset
 from arc_core.data.splits import Split, hold_back, make_split
 from arc_core.errors import DatasetError, StoreError
@@ -37,7 +46,7 @@ def open_study(memory: Memory, config: DataConfig, task: Task, metric: str, home
     known = memory.studies()
     need_unsealed({case.sha256: dataset.image_path(case) for case in dataset.cases}, sealed_in(memory))
     if name not in known:
-        split = _with_findings(split, dataset, test, config)
+        split = _with_findings(split, dataset, test, config, memory)
     return memory.register_study(
         Study(
             id=name,
@@ -70,20 +79,43 @@ def _parts(whole: Dataset, config: DataConfig, task: Task) -> tuple[Dataset, Dat
             return hold_back(whole, share, config.split_seed, config.split_by)
 
 
-def _with_findings(split: Split, dataset: Dataset, test: Dataset | None, config: DataConfig) -> Split:
-    """The split with what was looked for in it; DatasetError where its parts are not apart."""
-    parts = {image_id: f"fold {fold}" for image_id, fold in split.assignment.items()}
-    whole = dataset
-    if test is not None:
-        whole = joined(dataset, test)
-        parts |= {case.image_id: PART for case in whole.cases if case.image_id not in parts}
-        share = None if isinstance(config.test, str) else config.test
-        split = split.model_copy(
-            update={"sealed": sealed_from(test, share, config.split_seed, config.split_by)}
-        )
-    leakage = look_for_leakage(whole, config.near_duplicate_bits)
+def _trained_before(memory: Memory, test: Dataset) -> dict[str, int]:
+    """Study → how many images of the test part it has been training on."""
+    hidden = {case.sha256 for case in test.cases}
+    known = {name: memory.study(name).dataset.get("cases", ()) for name in memory.studies()}
+    shared = {name: len(hidden & {case["sha256"] for case in cases}) for name, cases in known.items()}
+    return {
+        name: count
+        for name, count in shared.items()
+        if count and any(each.started for each in memory.experiments(name))
+    }
+
+
+def _with_findings(
+    split: Split, dataset: Dataset, test: Dataset | None, config: DataConfig, memory: Memory
+) -> Split:
+    """The split with what was looked for in it.
+
+    DatasetError where its parts are not apart, or an image looks like one that is sealed for another study.
+    """
+    whole, own = joined(dataset, test) if test else dataset, len(dataset.cases)
+    parts = dict.fromkeys((case.image_id for case in whole.cases), PART)
+    parts |= {image_id: f"fold {fold}" for image_id, fold in split.assignment.items()}
+    spectra = spectra_of(whole)
+    leakage = look_for_leakage(whole, config.near_duplicate_bits, spectra)
     need_apart(whole, parts, leakage)
-    return split.model_copy(update={"leakage": leakage})
+    need_unlike(list(map(dataset.image_path, dataset.cases)), spectra[:own], sealed_in(memory))
+    split = split.model_copy(update={"leakage": leakage})
+    if test is None:
+        return split
+    share = None if isinstance(config.test, str) else config.test
+    known_by = {
+        "spectra": packed(spectra[own:]),
+        "max_bits": config.near_duplicate_bits,
+        "trained_before": _trained_before(memory, test),
+    }
+    sealed = sealed_from(test, share, config.split_seed, config.split_by)
+    return split.model_copy(update={"sealed": sealed.model_copy(update=known_by)})
 
 
 def _need_labels(dataset: Dataset, metric: str) -> None:

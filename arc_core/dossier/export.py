@@ -31,7 +31,7 @@ from arc_core.dossier.markdown import FIGURES, markdown_of
 from arc_core.dossier.model import FOLDER as MODEL
 from arc_core.dossier.model import write_model
 from arc_core.dossier.pdf import pdf_of
-from arc_core.dossier.seals.seal import seal_dossier
+from arc_core.dossier.seals.seal import seal_dossier, tell_of_dossier
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.runs import Runs
 from arc_core.provenance.canonical import Json, sha256_of_file
@@ -77,7 +77,8 @@ def export(folder: Path, facts: Facts, memory: Memory, settings: Settings) -> tu
     """Make `folder`, new or empty, the dossier; the files' paths in it, sorted.
 
     StoreError where something is there already or can't be written, Unfounded where a number has no
-    evaluation. The same store gives the same bytes.
+    evaluation. The same store gives the same bytes. Where it ends between the folder and the event that tells
+    of it, another export gives the same dossier, and tells of it.
     """
     check_new(folder)
     contents = contents_of(facts)
@@ -89,7 +90,8 @@ def export(folder: Path, facts: Facts, memory: Memory, settings: Settings) -> tu
         if facts.has_weights:
             write_model(draft / MODEL, facts, Runs.of(settings))
         (draft / INDEX).write_bytes(json_bytes(_index(draft, facts)))
-        seal_dossier(draft, facts, memory, settings)
+        sealed = seal_dossier(draft, facts, memory, settings)
+    tell_of_dossier(sealed, memory, settings)  # of what is there: a rename may fail
     return tuple(sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()))
 
 

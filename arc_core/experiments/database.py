@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = _parsed(url)
+        self._at: Connection | None = None
         self._sqlite = self.url.get_backend_name() == "sqlite"
         if self._sqlite and self.url.database:
             folder = Path(self.url.database).parent
@@ -62,6 +64,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
+        if self._at is not None:
+            yield self._at
+            return
         with self._clear_errors(), self._engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -82,7 +87,7 @@ class Database:
 
     def copy_to(self, other: "Database") -> None:
         """Copy every row into an empty database, but for the ledger: that is of this store alone."""
-        with self._snapshot() as source, other.write() as target:
+        with self.at_one_moment() as moment, moment.read() as source, other.write() as target:
             for table in tables.metadata.sorted_tables:
                 if table in (tables.schema, tables.ledger):
                     continue
@@ -91,13 +96,19 @@ class Database:
                     target.execute(insert(table), rows)
 
     @contextmanager
-    def _snapshot(self) -> Iterator[Connection]:
-        """Every read sees the same moment. On SQLite, writers wait until it ends."""
+    def at_one_moment(self) -> Iterator["Database"]:
+        """To read alone: whatever is asked of it is answered as of one moment, while others write on."""
         with self._clear_errors(), self._engine.connect() as connection:
-            if not self._sqlite:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            if self._sqlite:
+                connection = connection.execution_options(only_reads=True)
+            else:
+                connection = connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
             with connection.begin():
-                yield connection
+                moment = copy(self)
+                moment._at = connection
+                yield moment
 
     def settle(self) -> None:
         """Bring what was written so far into SQLite's main file, as far as no reader holds it up."""
@@ -114,7 +125,7 @@ class Database:
         waits = {} if "timeout" in self.url.query else {"timeout": BUSY_TIMEOUT_S}
         engine = create_engine(self.url, connect_args=waits)
         event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _begin)
         return engine
 
     def _prepare_schema(self) -> None:
@@ -222,7 +233,8 @@ def _let_tables_be_rebuilt(connection: Any, _: object) -> None:
     connection.execute("PRAGMA foreign_keys=OFF")  # dropping the old one would take what refers to it
 
 
-def _begin_immediate(connection: Connection) -> None:
-    # A writer that upgrades a read lock can't wait for another writer: take the lock at once.
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("isolation_level") != "AUTOCOMMIT":
+        # A writer that upgrades a read lock can't wait for another writer: take the lock at once.
+        connection.exec_driver_sql("BEGIN" if options.get("only_reads") else "BEGIN IMMEDIATE")

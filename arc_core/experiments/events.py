@@ -30,6 +30,8 @@ ENDS: dict[str, Kind] = {
 
 RECORD = "record"
 """Among an event's outputs: the hash of the row that it describes."""
+RESULT_PARTS = ("body", "curve", "files")
+"""The columns of `results` that hold a result."""
 
 
 def digest(body: Json) -> str:
@@ -43,7 +45,7 @@ def digest_of(record: Record) -> str:
 
 def digest_of_result(row: Mapping[str, Any]) -> str:
     """Of a row of `results`."""
-    return digest({name: row[name] for name in ("body", "curve", "files")})
+    return digest({name: row[name] for name in RESULT_PARTS})
 
 
 def event(kind: Kind, subject: str, actor: Actor | None = None, **said: Any) -> Event:
@@ -71,7 +73,7 @@ def of_study(study: Study) -> tuple[Event, ...]:
     }
     split = {name: value for name, value in study.split.items() if name not in ("assignment", "sealed")}
     data, sealed = {"dataset": study.dataset_sha256}, study.split.get("sealed")
-    test = {name: value for name, value in (sealed or {}).items() if name != "image_sha256"}
+    test = {name: value for name, value in (sealed or {}).items() if name not in ("image_sha256", "spectra")}
     return (
         event("dataset.registered", study.id, outputs=data, facts=dataset),
         *(
@@ -79,7 +81,18 @@ def of_study(study: Study) -> tuple[Event, ...]:
             if test
             else ()
         ),
+        *(
+            event("deviation.recorded", study.id, reason=_trained_before(study_id, count, test))
+            for study_id, count in test.get("trained_before", {}).items()
+        ),
         event("split.frozen", study.id, inputs=data, outputs={"split": digest(study.split)}, facts=split),
+    )
+
+
+def _trained_before(study_id: str, count: int, test: Mapping[str, Any]) -> str:
+    return (
+        f"{count} of the {test['images']} images of the test part were data of {study_id}, which had trained "
+        "on them before they were sealed"
     )
 
 

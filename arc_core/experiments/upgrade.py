@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy.exc import DatabaseError, ProgrammingError
 
 from arc_core.errors import StoreError
 from arc_core.experiments import tables
@@ -14,17 +15,17 @@ EMPTY = 0
 
 
 def version_of(connection: Connection) -> int | None:
-    """The version of the store's tables: EMPTY without any, None where they say nothing."""
+    """The version of the store's tables: EMPTY without any, None where they say none."""
     if not inspect(connection).has_table(tables.schema.name):
         return EMPTY
-    return connection.scalar(select(tables.schema.c.version))
+    return connection.scalar(select(tables.schema.c.version)) or None
 
 
 def bring_up_to_date(connection: Connection, store: object) -> None:
     """In the caller's transaction, in which no other process is: all steps are taken, or none.
 
-    An older SQLite store is first copied beside its file. StoreError, and nothing changed, when the store
-    is newer than this ARC or older than the first step.
+    An older SQLite store is copied beside its file, as it was. StoreError, and nothing changed, when the
+    store is newer than this ARC, older than the first step, or not what its version says.
     """
     version = version_of(connection)
     if version == EMPTY:
@@ -34,9 +35,14 @@ def bring_up_to_date(connection: Connection, store: object) -> None:
     if version is None or not FIRST_VERSION <= version <= tables.SCHEMA_VERSION:
         raise _unknown(version, store)
     if version < tables.SCHEMA_VERSION:  # it was, before this process had its turn
-        _keep_copy(connection, version)
-        migrate(connection, str(version))
+        try:
+            migrate(connection, str(version))
+        except DatabaseError as error:
+            if _is_of_tables(error):
+                raise _not_its_own(version, store, error) from error
+            raise
         _need_whole(connection, store)
+        _keep_copy(connection, version)  # others see what is committed alone: the store as it was
         connection.execute(update(tables.schema).values(version=tables.SCHEMA_VERSION))
         _tell(connection, version)
 
@@ -79,13 +85,32 @@ def _need_whole(connection: Connection, store: object) -> None:
         )
 
 
-def _unknown(version: int | None, store: object) -> StoreError:
-    newer = version is None or version > tables.SCHEMA_VERSION
+def _is_of_tables(error: DatabaseError) -> bool:
+    """Whether a table or column is there that should not be, or is not: no fault of disk or server."""
+    code = getattr(error.orig, "sqlite_errorname", None)
+    return isinstance(error, ProgrammingError) if code is None else code == "SQLITE_ERROR"
+
+
+def _not_its_own(version: int, store: object, error: DatabaseError) -> StoreError:
     return StoreError(
-        f"the store was written by {'a newer ARC' if newer else 'an ARC that was never released'}",
+        "the store's tables are not those of the version that it says it has: that number was set back, or "
+        "the tables were changed past ARC",
+        where=store,
+        got=f"schema version {version}, and {str(error.orig).splitlines()[0]}",
+        cure="It is unchanged. Restore a backup of it; docs/store.md says how.",
+    )
+
+
+def _unknown(version: int | None, store: object) -> StoreError:
+    if version is None or version < FIRST_VERSION:
+        what = "the store was written by an ARC that was never released, or its version was changed past ARC"
+        cure = "Use the ARC that wrote it, restore a backup"
+    else:
+        what, cure = "the store was written by a newer ARC", "Update ARC"
+    return StoreError(
+        what,
         where=store,
         got=f"schema version {version}",
         expected=f"a version from {FIRST_VERSION} to {tables.SCHEMA_VERSION}",
-        cure=f"{'Update ARC' if newer else 'Use the ARC that wrote it'}, or choose another store "
-        "with ARC_HOME or ARC_DATABASE_URL.",
+        cure=f"{cure}, or choose another store with ARC_HOME or ARC_DATABASE_URL.",
     )

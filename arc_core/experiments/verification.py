@@ -1,20 +1,21 @@
 """Whether the record is what ARC wrote: the ledger, its signed heads, the store's rows, the files."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 
 from arc_core.errors import Unverified
 from arc_core.experiments import tables as t
 from arc_core.experiments.database import Database
-from arc_core.experiments.events import RECORD, digest, digest_of_result, event
+from arc_core.experiments.events import ENDS, event
 from arc_core.experiments.ledger import Ledger
 from arc_core.experiments.runs import Runs, inside
+from arc_core.experiments.vouched import VOUCHERS, by, rows
 from arc_core.provenance.canonical import sha256_of_file
 from arc_core.provenance.heads import Head, Heads, declaration, key_of, keys_of, signer_in
 from arc_core.provenance.ledger import Entry, checked
@@ -26,20 +27,8 @@ if TYPE_CHECKING:
 
 EVALUATIONS = "evaluations"
 """Folder of the home with what was measured on test parts."""
-SAID: dict[str, Table] = {
-    "proposal.made": t.proposals,
-    "review.given": t.reviews,
-    "decision.taken": t.decisions,
-    "review.signed": t.approvals,
-}
-"""Kind of event → the table of what the board and people said."""
-VOUCHERS = {
-    "split.frozen": "split",
-    "run.started": "spec",
-    "eval.completed": RECORD,
-    "verdict.given": RECORD,
-} | dict.fromkeys(SAID, RECORD)
-"""Kind of event → what among its inputs and outputs is the hash of a row that never changes again."""
+STATUSES: dict[str, str] = {"run.started": "running", **{kind: status for status, kind in ENDS.items()}}
+"""Kind of event → what an experiment then is in the store, until the next."""
 
 
 class Verified(Record):
@@ -85,11 +74,14 @@ def verify(database: Database, heads: Heads, runs: Runs, *, key: str = "") -> Ve
     `key`: how the id of the only key begins that may have signed, as it was noted elsewhere.
     """
     with _readable():
-        chain = _Chain(Ledger(database))
-        signed = chain.signed(heads, key)
-        vouched, older = chain.vouched(database)
+        with database.at_one_moment() as moment:  # a cycle may be at work
+            chain = _Chain(Ledger(moment))
+            signed = chain.signed(heads, key)
+            vouched, older = chain.vouched(moment)
+            chain.compare_states(moment)
+            recorded = _recorded(moment)
         others = chain.others(heads, keys_of(runs.folder.parent))
-        files = _files(database, runs) + chain.kept(runs.folder.parent)
+        files = _files(recorded, runs) + chain.kept(runs.folder.parent)
     return Verified(
         events=len(chain.hashes),
         since=chain.since,
@@ -122,6 +114,7 @@ class _Chain:
         self._begins_late = False
         self.files: dict[str, str] = {}
         self._vouchers: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        self._states: dict[str, tuple[int, str, str]] = {}  # experiment → number, kind and reason
         self._labels: list[tuple[str, str]] = []
         for entry, said in checked(ledger.entries()):
             try:
@@ -143,10 +136,12 @@ class _Chain:
             self.since, self._begins_late = entry.event.at, kind == "store.upgraded"
         if kind == "key.declared":
             self.keys[said["facts"]["key"]] = key_of(said["facts"])
+        if kind in STATUSES:
+            self._states[subject] = (entry.number, kind, said["reason"])
         named = said["outputs"] | said["inputs"]
         if (recorded := named.get(VOUCHERS.get(kind))) is not None:
             recorded += said["facts"].get("repeat_of", "")  # else an idea could pass for a repeat, unseen
-            whose = _by(subject, said["actor"]["name"]) if kind == "review.given" else subject
+            whose = by(subject, said["actor"]["name"]) if kind == "review.given" else subject
             self._vouchers[kind, whose][recorded] = entry.number
         self.files |= {name: sha for name, sha in named.items() if name.startswith(f"{EVALUATIONS}/")}
 
@@ -194,12 +189,12 @@ class _Chain:
     def vouched(self, database: Database) -> tuple[int, int]:
         """How many of the store's rows are those of the ledger, and how many are older than it is."""
         seen: set[tuple[str, str, str]] = set()
-        rows, older = 0, 0
-        for kind, subject, recorded, at in _rows(database):
+        found, older = 0, 0
+        for kind, subject, recorded, at in rows(database):
             vouchers = self._vouchers.get((kind, subject), {})
             if recorded in vouchers:
                 seen.add((kind, subject, recorded))
-                rows += 1
+                found += 1
             elif vouchers:
                 raise Unverified(
                     f"the store's row of {subject} is not the one that event {max(vouchers.values())} "
@@ -216,48 +211,36 @@ class _Chain:
                     f"the row of {subject} that event {vouchers[recorded]} ({kind}) describes is gone "
                     "from the store"
                 )
-        return rows, older
+        return found, older
+
+    def compare_states(self, database: Database) -> None:
+        """That each experiment stands as the last event of it says: no hash covers these columns."""
+        columns = t.experiments.c
+        with database.read() as db:
+            for name, status, reason in db.execute(select(columns.id, columns.status, columns.reason)):
+                if name not in self._states:
+                    if status != "approved" and not self._begins_late:
+                        raise Unverified(f"{name} is {status} in the store, of which no event tells")
+                    continue
+                number, kind, why = self._states.pop(name)
+                if status != STATUSES[kind] or (reason != why and kind != "run.started"):
+                    raise Unverified(
+                        f"{name} is {status} ({reason}) in the store, and event {number} says {kind} "
+                        f"({why}): its columns were changed"
+                    )
+        for name, (number, kind, _) in self._states.items():
+            raise Unverified(f"the row of {name} that event {number} ({kind}) describes is gone")
 
 
-def _rows(database: Database) -> Iterator[tuple[str, str, str, datetime | None]]:
-    """Of the store: the kind of event that vouches for a row, its subject, its hash, when it was recorded."""
-    started = select(t.experiments).where(t.experiments.c.started.is_not(None))
-    measured = select(t.results, t.experiments.c.ended).join(t.experiments)
-    judged = select(t.verdicts, t.experiments.c.ended).join(t.experiments)
+def _recorded(database: Database) -> Sequence[tuple[str, dict[str, str]]]:
+    """Experiment, and the files of its result: name → SHA-256."""
     with database.read() as db:
-        for row in db.execute(select(t.studies)):
-            yield "split.frozen", row.id, digest(row.split), row.created
-        for row in db.execute(started):
-            yield "run.started", row.id, digest(row.spec) + (row.repeat_of or ""), row.started
-        for row in db.execute(measured):
-            yield "eval.completed", row.experiment_id, digest_of_result(row._asdict()), row.ended
-        for row in db.execute(judged):
-            # What is searched by lies beside the record, and has to agree with it.
-            agrees = row.outcome == row.body["outcome"]
-            yield "verdict.given", row.experiment_id, digest(row.body) if agrees else "", row.ended
-        for kind, table in SAID.items():
-            for row in db.execute(select(table, t.cycles.c.started).join(t.cycles)):
-                yield kind, _subject(kind, row), digest(row.body), row.started
+        return db.execute(select(t.results.c.experiment_id, t.results.c.files)).tuples().all()
 
 
-def _subject(kind: str, row: Any) -> str:
-    match kind:
-        case "review.signed":
-            return f"cycle {row.cycle_id}"
-        case "review.given":
-            return _by(row.proposal_id, row.reviewer)
-    return str(row.proposal_id)
-
-
-def _by(proposal_id: str, reviewer: str) -> str:
-    return f"{proposal_id} by {reviewer}"
-
-
-def _files(database: Database, runs: Runs) -> int:
+def _files(recorded: Sequence[tuple[str, dict[str, str]]], runs: Runs) -> int:
     """How many files of results are those that were measured: here, or in the storage that machines share."""
     count = 0
-    with database.read() as db:
-        recorded = db.execute(select(t.results.c.experiment_id, t.results.c.files)).tuples().all()
     for experiment_id, files in recorded:
         for name, why in runs.fetch(experiment_id, files).items():
             raise Unverified(f"{runs.path(experiment_id, name)} {why}")

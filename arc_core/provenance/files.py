@@ -68,10 +68,12 @@ def explained(error: OSError, path: Path | None = None) -> StoreError:
         cure = "Make room on its disk; then the same command goes on from what is kept."
     elif error.errno in NO_RIGHT:
         cure = "Let this user write there, or choose another folder with ARC_HOME."
-    elif error.errno in (*NO_FOLDER, errno.EEXIST):
+    elif error.errno in (*NO_FOLDER, errno.EEXIST, errno.ENOTEMPTY):
         cure = "A file stands where a folder belongs, or the other way round: move it away."
     else:
         cure = "Check ARC_HOME and its disk; then the same command goes on from what is kept."
     return StoreError(
-        f"it can't be written: {error.strerror or error}", where=error.filename or path, cure=cure
+        f"it can't be written: {error.strerror or error}",
+        where=error.filename2 or error.filename or path,
+        cure=cure,
     )

@@ -167,7 +167,12 @@ def split_in_words(split: Split, dataset: Dataset) -> str:
     if not dataset.has_patient_ids:
         said.append("without patient ids, patient-level disjointness is not demonstrable")
     if (test := split.sealed) is not None:
-        said.append(f"a test part of {test.images} images of {test.patients} patients is sealed")
+        seen = (
+            f", on images of which {', '.join(test.trained_before)} had trained"
+            if test.trained_before
+            else ""
+        )
+        said.append(f"a test part of {test.images} images of {test.patients} patients is sealed{seen}")
     return "; ".join([*said, _leakage_in_words(split.leakage)])
 
 

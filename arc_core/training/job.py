@@ -157,7 +157,7 @@ def plan_of(
         experiment_id=experiment_id,
         study_id=study.id,
         dataset=dataset_of(study),
-        split=split_of(study),
+        split=split_of(study).to_train_on(),
         run_dir=settings.runs / experiment_id,
         launch=launch,
         batch_size_per_gpu=settings.batch_size_per_gpu,

@@ -26,7 +26,7 @@ from arc_core.experiments.verification import EVALUATIONS
 from arc_core.gate.bootstrap import RESAMPLES
 from arc_core.provenance.canonical import Json, canonical_json, sha256_of_file
 from arc_core.provenance.files import write_atomically
-from arc_core.provenance.ledger import Actor, Entry
+from arc_core.provenance.ledger import Actor, Entry, Event
 from arc_core.record import Record
 from arc_core.training.evaluator import segmented
 from arc_core.training.reading import Prediction
@@ -60,12 +60,21 @@ def lock_plan(memory: Memory, study: Study, by: str, reason: str, document: Path
     """Lock how the test part will be analysed; `document` is a person's own plan, kept by its hash."""
     plan = _plan_of(study)
     outputs = {"plan": digest(plan)} | ({} if document is None else {document.name: sha256_of_file(document)})
+    locked = event("sap.locked", study.id, Actor(name=by), reason=reason, outputs=outputs, facts=plan)
+    _lock(memory, study, locked, "the plan")
+
+
+def _lock(memory: Memory, study: Study, locked: Event, what: str) -> None:
+    """Append it; what is locked once the test part has been opened is a deviation too."""
+    told = [locked]
     if (opened := openings(memory, study)) > 0:
-        why = f"the plan is locked anew after the test part was opened {opened} times"
-        memory.ledger.append(event("deviation.recorded", study.id, Actor(name=by), reason=why))
-    memory.ledger.append(
-        event("sap.locked", study.id, Actor(name=by), reason=reason, outputs=outputs, facts=plan)
-    )
+        known = any(memory.ledger.entries(kind=locked.kind, subject=locked.subject))
+        why = (
+            f"{what} is locked {'anew ' if known else ''}after the test part was opened "
+            f"{'once' if opened == 1 else f'{opened} times'}"
+        )
+        told.insert(0, event("deviation.recorded", locked.subject, locked.actor, reason=why))
+    memory.ledger.append(*told)
 
 
 def _plan_of(study: Study) -> dict[str, Json]:
@@ -95,9 +104,8 @@ def lock_threshold(
     threshold = choose_threshold(labels, scores) if whole else None
     facts = {"threshold": threshold, "rule": RULE, "plan": plan.hash, "images": len(cases)}
     tuned = {"cases": digest([case.model_dump(mode="json") for case in cases])}
-    memory.ledger.append(
-        event("threshold.locked", champion.id, Actor(name=by), reason=reason, inputs=tuned, facts=facts)
-    )
+    locked = event("threshold.locked", champion.id, Actor(name=by), reason=reason, inputs=tuned, facts=facts)
+    _lock(memory, study, locked, f"the threshold of {champion.id}")
     return threshold
 
 

@@ -1,16 +1,24 @@
 """What every store must do with the ledger: events come with what they describe, and stay."""
 
 import multiprocessing
+from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from arc_core.errors import StoreError
+from arc_core.errors import StoreError, Unverified
+from arc_core.experiments import verification
+from arc_core.experiments.database import Database
 from arc_core.experiments.events import digest, event
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.result import Verdict
+from arc_core.experiments.runs import Runs
+from arc_core.experiments.verification import Verified
+from arc_core.experiments.vouched import rows
+from arc_core.provenance.heads import Heads
 from arc_core.provenance.ledger import Event, checked
 from tests.contracts.records import RESULT, STUDY, approve, decision, holding, proposal
 
@@ -136,6 +144,63 @@ def test_processes_that_write_at_once_make_one_chain(memory: Memory, store_url: 
     assert sorted(told) == sorted(f"exp-{n}-{number}" for n in range(WRITERS) for number in range(EACH))
     opened = memory.ledger.entries(kind="testset.opened", subject="study-1")
     assert [entry.event.facts["number"] for entry in opened] == list(range(1, WRITERS * EACH + 1))
+
+
+def test_it_is_verified_as_of_one_moment(memory: Memory, store_url: str, tmp_path, monkeypatch) -> None:
+    """What others add between two reads is no forgery."""
+
+    def meanwhile(database: Database) -> Iterator[object]:
+        with closing(Memory(store_url)) as other:
+            other.register_study(STUDY.model_copy(update={"id": "study-2"}))
+        return rows(database)
+
+    monkeypatch.setattr(verification, "rows", meanwhile)
+    found = verified(memory, tmp_path)
+    assert (found.events, found.rows) == (2, 1)
+    assert set(memory.studies()) == {STUDY.id, "study-2"}
+
+
+def verified(memory: Memory, folder: Path) -> Verified:
+    return verification.verify(memory.database, Heads(folder), Runs(folder / "runs"))
+
+
+def set_in(memory: Memory, statement: str) -> None:
+    with memory.database.write() as db:
+        assert db.execute(text(statement)).rowcount == 1, statement
+
+
+def test_a_row_that_has_a_key_twice_was_changed(memory: Memory, tmp_path) -> None:
+    """Whoever reads it gets the last of the two, and SQLite searches by the first."""
+    assert verified(memory, tmp_path).rows == 1
+    set_in(memory, """UPDATE studies SET split = '{"folds": 5, "folds": 2}'""")
+    assert memory.study(STUDY.id) == STUDY
+    with pytest.raises(Unverified, match=f"the store's row of {STUDY.id} has a key twice"):
+        verified(memory, tmp_path)
+
+
+def test_an_experiment_stands_as_the_last_event_of_it_says(memory: Memory, tmp_path) -> None:
+    planned, failed, stopped, running = approve(memory, 1, 2, 3, 4)
+    memory.keep_failure(failed, "loss is NaN")
+    memory.keep_stop(stopped, "out of time")
+    memory.keep_stop(running, "out of time")
+    holding(memory, running)
+    states = {each.id: each.outcome.status for each in memory.experiments(STUDY.id)}
+    assert states == {planned: "approved", failed: "failed", stopped: "stopped", running: "running"}
+    assert verified(memory, tmp_path).rows == 6
+    for name, columns, said in (
+        (planned, "status = 'withdrawn'", "of which no event tells"),
+        (failed, "status = 'approved'", "its columns were changed"),
+        (failed, "reason = 'the disk was full'", "its columns were changed"),
+        (stopped, "status = 'failed'", "its columns were changed"),
+        (running, "status = 'stopped'", "its columns were changed"),
+    ):
+        before = memory.experiment(name).outcome
+        set_in(memory, f"UPDATE experiments SET {columns} WHERE id = '{name}'")
+        with pytest.raises(Unverified, match=rf"{name} is .*{said}"):
+            verified(memory, tmp_path)
+        columns = f"status = '{before.status}', reason = '{before.reason}'"
+        set_in(memory, f"UPDATE experiments SET {columns} WHERE id = '{name}'")
+    assert verified(memory, tmp_path).rows == 6
 
 
 def test_a_copy_for_trials_begins_a_ledger_of_its_own(memory: Memory, tmp_path) -> None:

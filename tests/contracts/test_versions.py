@@ -187,7 +187,12 @@ def test_a_change_that_is_killed_leaves_the_old_store_whole(old_store: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("version", "said"), [(99, "a newer ARC.*Update ARC"), (2, "never released.*Use the ARC")]
+    ("version", "said"),
+    [
+        (99, "a newer ARC.*Update ARC"),
+        (2, "never released.*Use the ARC"),
+        (0, "its version was changed.*restore a backup"),
+    ],
 )
 def test_an_unknown_version_is_refused_untouched(store_url: str, version: int, said: str) -> None:
     with closing(Database(store_url)) as database, database.write() as db:
@@ -195,6 +200,18 @@ def test_an_unknown_version_is_refused_untouched(store_url: str, version: int, s
     with pytest.raises(StoreError, match=rf"{said}"):
         Memory(store_url)
     assert version_in(store_url) == version
+
+
+@pytest.mark.parametrize("version", range(3, tables.SCHEMA_VERSION))
+def test_a_version_that_was_set_back_is_told_and_nothing_changed(store_url: str, version: int) -> None:
+    with closing(Database(store_url)) as database, database.write() as db:
+        db.execute(update(tables.schema).values(version=version))
+    with pytest.raises(StoreError, match=rf"set back.*version {version}.*unchanged. Restore a backup"):
+        Memory(store_url)
+    assert version_in(store_url) == version
+    assert differences(store_url) == []
+    if store_url.startswith("sqlite"):
+        assert not list(Path(make_url(store_url).database).parent.glob("arc.v*.db"))
 
 
 STEP = """

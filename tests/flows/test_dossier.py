@@ -187,6 +187,16 @@ def edited(body: str) -> str:
             ),
             "of which no event (",
         ),
+        (
+            lambda home: change(home, "UPDATE experiments SET status = 'failed' WHERE status = 'finished'"),
+            "its columns were changed",
+        ),
+        (
+            lambda home: change(
+                home, """UPDATE results SET body = replace(body, '{"metrics"', '{"metrics": {}, "metrics"')"""
+            ),
+            "has a key twice",
+        ),
         (swap_checkpoint, "has changed since it was recorded"),
         (lambda home: next(home.glob("runs/*/cases.json")).unlink(), "cases.json is missing"),
     ],
@@ -208,6 +218,8 @@ def edited(body: str) -> str:
         "an event filed as another",
         "the champion's outcome changed beside its record",
         "a row put in with an old date",
+        "an experiment's status changed",
+        "a key put in a second time",
         "a checkpoint swapped",
         "a file deleted",
     ],
@@ -225,7 +237,7 @@ def write_anew(home: Path, number: int, without: str = "") -> None:
     for entry in entries:
         event = entry.event
         if event.kind == without:
-            event = event.model_copy(update={"kind": "run.stopped", "facts": {}})
+            event = event.model_copy(update={"kind": "deviation.recorded", "facts": {}})
         if entry.number == number:
             event = event.model_copy(update={"reason": "a better one"})
         last = enter(event, last and last[:2])
@@ -296,6 +308,31 @@ def test_only_the_key_that_was_noted_may_have_signed(home):
     key = next(event["facts"]["key"] for event in events(home) if event["kind"] == "key.declared")
     assert command(home, "--key", key[:12]).returncode == 0
     assert "signed with a key that" in first_fault(home, key="0" * 12)
+
+
+def test_a_named_folder_of_heads_that_is_none_is_an_error(home, tmp_path):
+    """An unmounted disk, a slip of the pen: without heads a ledger that was cut would be verified."""
+    (file,) = home.with_name("home-anchors").iterdir()
+    for ran in (
+        command(home, "--heads", str(file)),
+        command(home, "--heads", str(tmp_path / "none")),
+        command(home, ARC_ANCHORS=str(tmp_path / "none")),
+    ):
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert "there is no folder of signed heads" in ran.stderr
+    moved = home.with_name("home-anchors").rename(tmp_path / "elsewhere")
+    for ran in (command(home, "--heads", str(moved)), command(home, ARC_ANCHORS=str(moved))):
+        assert "signed with key" in ran.stdout
+    home.with_name("home-anchors").write_text("a file")
+    assert command(home).returncode == 2
+
+
+def test_a_version_that_was_set_back_is_told_of_the_store_itself(home):
+    with closing(sqlite3.connect(home / "arc.db")) as db, db:
+        db.execute("UPDATE arc_schema SET version = version - 1")
+    ran = command(home)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert f"{home / 'arc.db'}: the store's tables are not those of the version" in ran.stderr
 
 
 def test_events_after_the_last_head_are_told(home):

@@ -48,6 +48,7 @@ def test_a_study_whose_test_part_was_opened_twice(home, tmp_path):
         ("lock-threshold", "--by", "Ada Example"),
         ("open-test", "--by", "Ada Example", "--reason", "the study is over"),
         ("open-test", "--by", "Bo Example", "--reason", "once more"),
+        ("lock-threshold", "--by", "Bo Example"),
     ):
         assert command(home, *arguments).returncode == 0
     (home / "intended_use.yaml").write_text("declared_by: Ada Example\ndevice:\n  name: Research only\n")
@@ -71,7 +72,23 @@ def test_a_study_whose_test_part_was_opened_twice(home, tmp_path):
     assert [row["reason"] for row in log] == ["the study is over", "once more"]
     assert log[0]["evaluation_sha256"] == tested["AUC"]["evaluation"]
     order = [each["event"] for each in json.loads((out / "sap.lock.json").read_text())["order"]]
-    assert order == ["split.frozen", "sap.locked", "threshold.locked", "testset.opened", "testset.opened"]
+    assert order == [
+        "split.frozen",
+        "sap.locked",
+        "threshold.locked",
+        "testset.opened",
+        "testset.opened",
+        "threshold.locked",
+    ]
+    with (out / "deviations.csv").open(newline="") as file:
+        (deviation,) = csv.DictReader(file)
+    assert deviation["by"] == "Bo Example"
+    model = card["edition"]["experiment_id"]
+    assert deviation["about"] == model
+    assert deviation["deviation"] == (
+        f"the threshold of {model} is locked anew after the test part was opened 2 times"
+    )
+    assert f"by Bo Example: {deviation['deviation']}." in (out / "validation_report.md").read_text()
     with (out / "split_manifest.csv").open(newline="") as file:
         parts = [row["part"] for row in csv.DictReader(file)]
     assert parts.count("test") == 6

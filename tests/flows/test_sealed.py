@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from arc_core.data.manifest import read_dataset
 from arc_core.data.splits import hold_back
@@ -134,6 +135,16 @@ def test_no_public_path_reads_it(home):
     assert ran.returncode == 2
     assert door in ran.stderr
     assert not (home.parent / "out" / "predictions.csv").exists()
+    with Image.open(images / "innocent.png") as image:
+        image.save(images / "innocent.jpg", quality=80)
+    (images / "innocent.png").unlink()
+    ran = command(home, "predict", str(images), "--out", str(home.parent / "out"))
+    assert ran.returncode == 2
+    assert f"innocent.jpg: it looks like an image of the {door}" in ran.stderr
+    assert not (home.parent / "out" / "predictions.csv").exists()
+    spectra = split_of(study).sealed.spectra
+    assert spectra
+    assert all(spectra not in path.read_text() for path in home.glob("runs/*/plan.json"))
     ids = {case.image_id for case in hidden.cases}
     for path in home.glob("runs/*/fold-*/predictions.csv"):
         with path.open() as file:

@@ -52,9 +52,13 @@ def _of_record(facts: Facts) -> tuple[Gap, ...]:
         gap("cameras", "no camera is recorded for some images: no figures by camera", "camera in labels.csv")
     if facts.split.leakage is None:
         gap("near-duplicates", "were not looked for when the split was frozen", "a new study", CLAIM)
-    if facts.split.sealed is None:
+    sealed = facts.split.sealed
+    if sealed is None:
         gap("test part", "none was set apart: all figures are out-of-fold, none of a test part", "data.test")
-    elif facts.opened is None:
+    elif sealed.trained_before:
+        before = ", ".join(sealed.trained_before)
+        gap("test part", f"it was not unseen: {before} had trained on images of it", "images never used")
+    if sealed is not None and facts.opened is None:
         gap("internal testing", "the test part has not been opened for this model", "flows.dossier open-test")
     if facts.plan is None:
         gap("analysis plan", "none is locked", "flows.dossier lock-plan")

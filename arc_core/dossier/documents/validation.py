@@ -8,6 +8,7 @@ from arc_core.dossier.documents.measured import Measured
 from arc_core.dossier.documents.split import Sheet
 from arc_core.dossier.facts import Facts, opening_subject
 from arc_core.dossier.guidance import AI_DRAFT
+from arc_core.dossier.history import Told
 from arc_core.dossier.plots import forest, plots_of
 from arc_core.evaluation.evaluation import VERSION, Evaluation
 from arc_core.evaluation.published import beside
@@ -63,11 +64,14 @@ def sap_lock(facts: Facts) -> dict[str, Json]:
 
 def deviations(facts: Facts) -> Sheet:
     """Where something was carried out otherwise than asked or planned, in the ledger's own words."""
-    ours = {facts.study.id, *(each.id for each in facts.tried)}
-    told = [each for each in facts.history.of("deviation.recorded") if each.subject in ours]
+    told = _deviations(facts, {facts.study.id, *(each.id for each in facts.tried)})
     return ("event", "at", "about", "by", "deviation", "event_sha256"), [
         (each.number, each.at.isoformat(), each.subject, each.who, each.reason, each.hash) for each in told
     ]
+
+
+def _deviations(facts: Facts, about: set[str]) -> list[Told]:
+    return [each for each in facts.history.of("deviation.recorded") if each.subject in about]
 
 
 def _sections(facts: Facts) -> Iterator[Section]:
@@ -175,6 +179,8 @@ def _plan(facts: Facts) -> tuple[Block, ...]:
     rows.append(("locked", f"{plan.at:%Y-%m-%d %H:%M:%S} UTC by {plan.who}, event {plan.number}"))
     rows += [(f"document {name}", sha256) for name, sha256 in plan.outputs.items() if name != "plan"]
     found: list[Block] = [fields(tuple(rows))]
+    for each in _deviations(facts, {facts.study.id, facts.experiment.id}):
+        found.append(text(f"Deviation, event {each.number} by {each.who}: {each.reason}."))
     if lock is None:
         return (*found, text("No threshold is locked for this model."))
     value = lock.facts["threshold"]
@@ -191,7 +197,8 @@ def _tested(facts: Facts) -> str:
     often = "" if count == 1 else f" The part was opened {count} times in all, so it is no longer unseen."
     return (
         f"Opening {opened.number} of the test part, {opened.told.at:%Y-%m-%d %H:%M} UTC by "
-        f"{opened.told.who}: {opened.told.reason}.{often} No case of it was trained on or tuned on."
+        f"{opened.told.who}: {opened.told.reason}.{often} No case of it was trained on or tuned "
+        "on in this study."
     )
 
 

@@ -15,14 +15,16 @@ from arc_core.experiments.runs import Runs
 from arc_core.experiments.verification import declare_key
 from arc_core.experiments.verification import seal as seal_ledger
 from arc_core.provenance.heads import Heads
+from arc_core.provenance.ledger import Event
 from arc_core.settings import Settings
 
 
-def seal_dossier(folder: Path, facts: Facts, memory: Memory, settings: Settings) -> None:
+def seal_dossier(folder: Path, facts: Facts, memory: Memory, settings: Settings) -> Event:
     """Add to `folder` the chain, what describes it to machines, and the verifier; sign its manifest.
 
-    The ledger then tells of it: `export.sealed`, with the manifest's hash. Unverified where the signed heads
-    are not of this ledger, Unfounded where a figure or a file has no evaluation there.
+    The event that tells of it, `export.sealed`, for `tell_of_dossier`: it may only be told once the folder is
+    where it belongs. Unverified where the signed heads are not of this ledger, Unfounded where a figure or a
+    file has no evaluation there.
     """
     signer = declare_key(memory.ledger, settings)
     copied = write_chain(folder, facts, memory.ledger, Heads(settings.anchors_folder), signer)
@@ -35,7 +37,11 @@ def seal_dossier(folder: Path, facts: Facts, memory: Memory, settings: Settings)
     (folder / "VERIFY.md").write_text(verify_page(copied, signer.public_key.keyid), encoding="utf-8")
     (folder / crate.FILE).write_bytes(crate.crate(folder, facts, manifest.BESIDE))
     sha256 = manifest.write_manifest(folder, facts, copied, signer)
-    outputs = {"manifest": sha256}
     told = {"study": facts.study.id, "events": copied.events, "last": copied.last}
-    memory.ledger.append(event("export.sealed", facts.experiment.id, outputs=outputs, facts=told))
+    return event("export.sealed", facts.experiment.id, outputs={"manifest": sha256}, facts=told)
+
+
+def tell_of_dossier(sealed: Event, memory: Memory, settings: Settings) -> None:
+    """Append the event, and sign the ledger's head behind it."""
+    memory.ledger.append(sealed)
     seal_ledger(memory.ledger, settings)

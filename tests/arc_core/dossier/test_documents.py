@@ -1,13 +1,15 @@
 """What the documents say of a real cycle, and that they say nothing that they have no source for."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import delete, select, update
 
+from arc_core.data.sealed import Sealed
 from arc_core.dossier.document import WORDING
 from arc_core.dossier.documents.development import development_report, experiments_sheet
-from arc_core.dossier.documents.gap_report import NOT_DEMONSTRABLE
+from arc_core.dossier.documents.gap_report import NOT_DEMONSTRABLE, gaps_of
 from arc_core.dossier.documents.maps import MAPS, items_of
 from arc_core.dossier.documents.model_card import card_json
 from arc_core.dossier.documents.pccp import impact_assessment
@@ -44,6 +46,15 @@ def test_every_document_says_what_it_is_and_claims_nothing(facts, place):
     assert WORDING in text
     assert "SIMULATED DATA" in text
     assert not re.search(r"compliant|\bapproved\b|ground truth", text, re.IGNORECASE)
+
+
+def test_a_test_part_that_was_trained_on_before_is_a_gap(facts):
+    part = {"root": "/", "share": 0.2, "seed": 0, "by": "patient", "sha256": "", "image_sha256": ()}
+    for before in ({}, {"study-1": 3}):
+        sealed = Sealed(images=9, patients=9, trained_before=before, **part)
+        told = gaps_of(replace(facts, split=facts.split.model_copy(update={"sealed": sealed})))
+        said = [gap.what for gap in told if gap.field == "test part"]
+        assert said == [f"it was not unseen: {name} had trained on images of it" for name in before]
 
 
 def test_figures_are_those_of_the_store(facts, memory, study):

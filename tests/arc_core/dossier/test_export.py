@@ -5,13 +5,16 @@ import hashlib
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from arc_core.dossier import export as module
 from arc_core.dossier.document import Document, Section, text
 from arc_core.dossier.export import INDEX, export
+from arc_core.dossier.facts import Facts
 from arc_core.dossier.figure import Figure
+from arc_core.dossier.seals.seal import seal_dossier
 from arc_core.errors import ArcError, StoreError, Unfounded, Unverified
 from arc_core.experiments import tables as t
 from arc_core.experiments.result import CASES
@@ -21,7 +24,8 @@ from arc_core.experiments.result import CASES
 def plain(monkeypatch):
     """Without what takes long and is tested elsewhere: the model as a bundle, the seals."""
     monkeypatch.setattr(module, "write_model", lambda *_: None)
-    monkeypatch.setattr(module, "seal_dossier", lambda *_: None)
+    for name in ("seal_dossier", "tell_of_dossier"):
+        monkeypatch.setattr(module, name, lambda *_: None)
 
 
 def files_of(folder) -> dict[str, bytes]:
@@ -66,6 +70,46 @@ def test_a_seal_that_fails_leaves_nothing(plain, gathered, memory, settings, tmp
     with pytest.raises(Unfounded):
         export(tmp_path / "new" / "out", gathered(), memory, settings)
     assert not list((tmp_path / "new").iterdir())
+
+
+@pytest.fixture
+def light(gathered) -> Facts:
+    """Without the model as a bundle, which takes long."""
+    return replace(gathered(), has_weights=False)
+
+
+def test_the_ledger_tells_of_no_dossier_that_is_not_there(light, memory, settings, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    def while_somebody_fills_it(*given):
+        sealed = seal_dossier(*given)
+        out.mkdir()
+        (out / "mine").write_text("mine")
+        return sealed
+
+    monkeypatch.setattr(module, "seal_dossier", while_somebody_fills_it)
+    with pytest.raises(StoreError, match="out: it can't be written"):
+        export(out, light, memory, settings)
+    assert files_of(out) == {"mine": b"mine"}
+    assert not list(memory.ledger.entries(kind="export.sealed"))
+
+
+def test_a_dossier_of_which_nothing_tells_is_told_of_by_the_same_again(
+    light, memory, settings, tmp_path, monkeypatch
+):
+    def is_killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(module, "tell_of_dossier", is_killed)
+        with pytest.raises(KeyboardInterrupt):
+            export(tmp_path / "untold", light, memory, settings)
+    assert not list(memory.ledger.entries(kind="export.sealed"))
+    export(tmp_path / "told", light, memory, settings)
+    assert files_of(tmp_path / "untold") == files_of(tmp_path / "told")
+    (entry,) = memory.ledger.entries(kind="export.sealed")
+    manifest = (tmp_path / "untold" / "manifest.json").read_bytes()
+    assert entry.event.outputs == {"manifest": hashlib.sha256(manifest).hexdigest()}
 
 
 def test_a_document_with_a_number_of_no_evaluation_ends_it(
