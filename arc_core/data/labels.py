@@ -2,8 +2,10 @@
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 
+from arc_core.data.faults import Faults
 from arc_core.data.reader import read_bytes
 from arc_core.errors import DatasetError
 from arc_core.record import Record
@@ -21,20 +23,26 @@ class LabelRow(Record):
     camera: str | None = None
 
 
-def read_labels(path: Path) -> dict[str, LabelRow]:
-    """The rows by image_id. DatasetError names the file and the line."""
+def read_labels(path: Path, faults: Faults) -> dict[str, LabelRow]:
+    """The rows by image_id. Faults name the file and the line; DatasetError where it is no such table."""
     reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         _check_header(path, list(reader.fieldnames or ()))
         rows: dict[str, LabelRow] = {}
         for raw in reader:
             where = f"{path}, line {reader.line_num}"
-            row = _parse(where, raw)
-            if row.image_id in rows:
-                raise DatasetError(
-                    f"image_id {row.image_id!r} stands there twice", where=where, cure="Keep one of the rows."
-                )
-            rows[row.image_id] = row
+            try:
+                row = _parse(where, raw)
+                if row.image_id in rows:
+                    raise DatasetError(
+                        f"image_id {row.image_id!r} stands there twice",
+                        where=where,
+                        cure="Keep one of the rows.",
+                    )
+            except DatasetError as fault:
+                faults.add(fault, str(raw["image_id"] or "").strip() or None)
+            else:
+                rows[row.image_id] = row
     except csv.Error as error:
         raise DatasetError(
             "this is no table of comma-separated values",
@@ -68,7 +76,7 @@ def _check_header(path: Path, header: list[str]) -> None:
             expected=COLUMNS,
             cure=cure,
         )
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, times in Counter(header).items() if times > 1)
     if twice:
         raise DatasetError(f"column {twice[0]!r} stands there twice", where=path, cure="Keep one of them.")
 

@@ -12,8 +12,10 @@ from pydantic import Field
 
 from arc_core.data.manifest import Dataset, read_dataset
 from arc_core.errors import DatasetError
+from arc_core.experiments.ledger import Ledger
 from arc_core.experiments.metric import Task
 from arc_core.provenance.canonical import sha256_of
+from arc_core.provenance.ledger import Entry
 from arc_core.record import Record
 
 PART = "the test part"
@@ -77,6 +79,12 @@ def joined(development: Dataset, test: Dataset) -> Dataset:
         for case in part.cases
     ]
     return development.model_copy(update={"cases": tuple(cases)})
+
+
+def openings_of(ledger: Ledger, sealed: Sealed) -> tuple[Entry, ...]:
+    """Each time that it was opened, in whichever study that has it; oldest first."""
+    opened = ledger.entries(kind="testset.opened")
+    return tuple(entry for entry in opened if entry.event.inputs.get("test") == sealed.sha256)
 
 
 def reopened(sealed: Sealed, task: Task, draw: Draw) -> Dataset:

@@ -9,24 +9,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from arc_core.data.groupings import GROUPINGS, groups_of
 from arc_core.data.manifest import Dataset, ImageCase
 from arc_core.data.reader import decode_image, decode_mask, read_bytes
-from arc_core.data.sealed import Sealed, reopened
+from arc_core.data.sealed import Sealed, openings_of, reopened
 from arc_core.data.splits import hold_back
 from arc_core.data.study import split_of
 from arc_core.errors import DatasetError, StoreError
-from arc_core.evaluation.evaluation import VERSION, Evaluation, evaluation_of
+from arc_core.evaluation.evaluation import VERSION, Evaluation, evaluation_of, metrics_of
 from arc_core.evaluation.threshold import RULE, choose_threshold
 from arc_core.experiments.events import digest, event
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.metric import OF_TASK
+from arc_core.experiments.metric import OF_TASK, Estimate
 from arc_core.experiments.result import Case
 from arc_core.experiments.study import Experiment, Study
 from arc_core.experiments.verification import EVALUATIONS
 from arc_core.gate.bootstrap import RESAMPLES
 from arc_core.provenance.canonical import Json, canonical_json, sha256_of_file
 from arc_core.provenance.files import write_atomically
-from arc_core.provenance.ledger import Actor, Entry
+from arc_core.provenance.ledger import Actor, Entry, Event
 from arc_core.record import Record
 from arc_core.training.evaluator import segmented
 from arc_core.training.reading import Prediction
@@ -35,12 +36,16 @@ Predict = Callable[[Any], Prediction]
 
 
 class Opened(Record):
-    """The test part, measured. `number`: how often it has been opened, this time included."""
+    """The test part, measured. `number`: how often it has been opened, this time included.
+
+    `metrics`: those of the plan, where the cases define them; the rest is in the evaluation.
+    """
 
     study_id: str
     experiment_id: str
     number: int
     threshold: float | None
+    metrics: dict[str, Estimate]
     evaluation: Evaluation
 
 
@@ -56,16 +61,19 @@ def sealed_of(study: Study) -> Sealed:
     return sealed
 
 
-def lock_plan(memory: Memory, study: Study, by: str, reason: str, document: Path | None) -> None:
-    """Lock how the test part will be analysed; `document` is a person's own plan, kept by its hash."""
+def lock_plan(memory: Memory, study: Study, by: str, reason: str, document: Path | None) -> Event:
+    """Lock how the test part will be analysed; `document` is a person's own plan, kept by its hash.
+
+    Gives what the ledger now says: the plan is its facts, `outputs` has the hashes of it and of `document`.
+    """
     plan = _plan_of(study)
     outputs = {"plan": digest(plan)} | ({} if document is None else {document.name: sha256_of_file(document)})
-    if (opened := openings(memory, study)) > 0:
+    if (opened := len(openings_of(memory.ledger, sealed_of(study)))) > 0:
         why = f"the plan is locked anew after the test part was opened {opened} times"
         memory.ledger.append(event("deviation.recorded", study.id, Actor(name=by), reason=why))
-    memory.ledger.append(
-        event("sap.locked", study.id, Actor(name=by), reason=reason, outputs=outputs, facts=plan)
-    )
+    locked = event("sap.locked", study.id, Actor(name=by), reason=reason, outputs=outputs, facts=plan)
+    memory.ledger.append(locked)
+    return locked
 
 
 def _plan_of(study: Study) -> dict[str, Json]:
@@ -73,6 +81,7 @@ def _plan_of(study: Study) -> dict[str, Json]:
         "task": study.task,
         "primary metric": study.metric,
         "metrics": list(OF_TASK[study.task]),
+        "subgroups": list(GROUPINGS[study.task]),
         "intervals": f"95 %, percentile bootstrap by patient, {RESAMPLES} resamples",
         "threshold": RULE,
         "evaluation": VERSION,
@@ -138,12 +147,14 @@ def open_test(
     )
     test = reopened(sealed, study.task, hold_back)
     cases = tuple(_measured(test, case, predict) for case in test.cases)
-    evaluation = evaluation_of(cases, study.task, threshold=threshold)
+    groups = groups_of(test, study.task)
+    evaluation = evaluation_of(cases, study.task, threshold=threshold, groups=groups)
     opened = Opened(
         study_id=study.id,
         experiment_id=champion.id,
         number=number,
         threshold=threshold,
+        metrics=metrics_of(cases, study.task),
         evaluation=evaluation,
     )
     _keep(memory, opened, cases, home)
@@ -153,13 +164,6 @@ def open_test(
 def file_of(opened: Opened) -> str:
     """Where its figures and cases lie, under the home."""
     return f"{EVALUATIONS}/{opened.study_id}-test-{opened.number}.json"
-
-
-def openings(memory: Memory, study: Study) -> int:
-    """How often the study's test part has been opened, in whichever study that has the same."""
-    sealed = sealed_of(study).sha256
-    opened = memory.ledger.entries(kind="testset.opened")
-    return sum(entry.event.inputs.get("test") == sealed for entry in opened)
 
 
 def _measured(test: Dataset, case: ImageCase, predict: Predict) -> Case:

@@ -1,0 +1,105 @@
+"""The tables of a cycle and of a plan, as wide as the terminal is."""
+
+import pytest
+
+from arc_core.experiments.metric import Estimate
+from arc_core.report.summary import CycleSummary, PlannedRow, Row
+from flows.terminal import Terminal
+
+CHANGES = "architecture.name attention_unet, loss.name focal_tversky, optimiser.lr 0.003"
+WIDE_ONLY = {"hypothesis", "seconds"}
+
+
+def summary(**told) -> CycleSummary:
+    return CycleSummary(
+        study_id="study-26e8df06e1",
+        cycle=1,
+        metric="mean_dice",
+        simulated=True,
+        cohort="48 images of 36 patients",
+        held_back="12 images of 9 patients are held back, sealed; opened 2 times",
+        mode="explore",
+        **told,
+    )
+
+
+def row(number: int, verdict: str) -> Row:
+    return Row(
+        number=number,
+        experiment_id=f"exp-{number:010x}",
+        cycle=1,
+        hypothesis="a wider network finds the rim of small discs " * 2,
+        changes=CHANGES,
+        status="finished",
+        metric=Estimate(value=0.8123, low=0.7012, high=0.9034),
+        verdict=verdict,
+        reason="",
+        seconds=1234.0,
+        arm="veto_control",
+    )
+
+
+ROWS = (row(7, "baseline"), row(1408, "withdrawn"))
+PLANNED = PlannedRow(
+    experiment_id="exp-0000000007",
+    arm="veto_control",
+    hypothesis="a wider network finds the rim of small discs",
+    changes=CHANGES,
+    device="GPU 0, 1",
+    minutes=123.4,
+    memory_mib=24_123.0,
+    configuration="unet (width 8, depth 3), 32 px",
+)
+
+
+def shown(monkeypatch, capsys, columns: int | None, show) -> list[str]:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", str(columns))
+    show(Terminal())
+    return capsys.readouterr().out.splitlines()
+
+
+def cells(lines: list[str]) -> list[list[str]]:
+    return [[cell.strip() for cell in line.replace("┃", "│").split("│")] for line in lines]
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_a_cycle_can_be_read_in_a_narrow_terminal(monkeypatch, capsys, columns):
+    lines = shown(monkeypatch, capsys, columns, lambda terminal: terminal.show_cycle(summary(rows=ROWS)))
+    table = [line for line in lines if "│" in line or "┃" in line]
+    assert max(map(len, table)) <= columns
+    rows = cells(table)
+    assert [name for name in rows[0] if name] == [
+        *("#", "experiment", "what changed", "mean Dice [95 %]", "verdict")
+    ]
+    for each in ROWS:
+        (first,) = [found for found in rows if each.experiment_id in found]
+        assert {str(each.number), str(each.metric), each.verdict} < set(first)
+    words = {word for found in rows for cell in found for word in cell.split()}
+    assert {word for word in CHANGES.split() if len(word) <= 20} <= words, "a name is broken"
+
+
+def test_a_plan_can_be_read_in_a_narrow_terminal(monkeypatch, capsys):
+    def show(terminal: Terminal) -> None:
+        terminal.show_plan(summary(planned=(PLANNED,)), begun_s=1.0, flow_s=2.0)
+
+    lines = shown(monkeypatch, capsys, 80, show)
+    table = [line for line in lines if "│" in line or "┃" in line]
+    assert max(map(len, table)) <= 80
+    (first,) = [found for found in cells(table) if "exp-0000000007" in found]
+    assert {"GPU 0, 1", "123.4", "24123"} < set(first)
+    assert f"exp-0000000007 final training configuration: {PLANNED.configuration}" in lines
+    assert not [line for line in lines if "{" in line]
+
+
+@pytest.mark.parametrize("columns", [None, 160])
+def test_a_wide_one_and_a_pipe_have_every_column(monkeypatch, capsys, columns):
+    lines = shown(monkeypatch, capsys, columns, lambda terminal: terminal.show_cycle(summary(rows=ROWS)))
+    head = next(line for line in lines if "experiment" in line)
+    assert set(cells([head])[0]) > WIDE_ONLY
+
+
+def test_that_a_test_part_is_held_back_is_said(monkeypatch, capsys):
+    lines = shown(monkeypatch, capsys, 80, lambda terminal: terminal.show_cycle(summary()))
+    assert "test part: 12 images of 9 patients are held back, sealed; opened 2 times" in lines
