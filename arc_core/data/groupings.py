@@ -4,8 +4,8 @@ from arc_core.data.manifest import Dataset
 from arc_core.experiments.metric import Task
 
 GROUPINGS: dict[Task, tuple[str, ...]] = {
-    "segmentation": ("site", "camera", "label"),
-    "classification": ("site", "camera"),
+    "segmentation": ("site", "camera", "sex", "age", "label"),
+    "classification": ("site", "camera", "sex", "age"),
 }
 """A label parts no classification: its figures are of both classes at once."""
 CLASSES = ("normal", "glaucoma")
@@ -18,6 +18,8 @@ def groups_of(dataset: Dataset, task: Task) -> dict[str, dict[str, str]]:
         known = {
             "site": case.site,
             "camera": case.camera,
+            "sex": case.sex,
+            "age": case.age_group,
             "label": None if case.label is None else CLASSES[case.label],
         }
         for grouping in told:

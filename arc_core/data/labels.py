@@ -10,7 +10,9 @@ from arc_core.data.reader import read_bytes
 from arc_core.errors import DatasetError
 from arc_core.record import Record
 
-COLUMNS = "image_id,label and, if known, patient_id,site,camera"
+COLUMNS = "image_id,label and, if known, patient_id,site,camera,sex,age"
+AGES = {40: "0–39", 60: "40–59", 80: "60–79", 121: "80–120"}
+"""Years that a group of age ends before → its name. The age itself is not kept."""
 
 
 class LabelRow(Record):
@@ -21,6 +23,8 @@ class LabelRow(Record):
     patient_id: str | None = None
     site: str | None = None
     camera: str | None = None
+    sex: str | None = None
+    age_group: str | None = None
 
 
 def read_labels(path: Path, faults: Faults) -> dict[str, LabelRow]:
@@ -106,4 +110,24 @@ def _parse(where: str, raw: dict[str | None, str | list[str] | None]) -> LabelRo
         patient_id=cells.get("patient_id"),
         site=cells.get("site") or None,
         camera=cells.get("camera") or None,
+        sex=cells.get("sex") or None,
+        age_group=_age_group(where, cells["image_id"], cells.get("age", "")),
     )
+
+
+def _age_group(where: str, image_id: str, age: str) -> str | None:
+    if not age:
+        return None
+    try:
+        years = float(age)
+    except ValueError:
+        years = -1
+    if not 0 <= years < max(AGES):
+        raise DatasetError(
+            f"the age of {image_id!r} is wrong",
+            where=where,
+            got=repr(age),
+            expected="years, from 0 to 120",
+            cure="Correct it, or leave it empty.",
+        )
+    return next(name for end, name in AGES.items() if years < end)

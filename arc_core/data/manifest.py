@@ -2,7 +2,7 @@
 
     images/<image_id>.png   or jpg, jpeg, tif, tiff, bmp
     masks/<image_id>.png    0 background, 1 rim, 2 cup; needed for segmentation
-    labels.csv              image_id,label[,patient_id][,site][,camera]; needed for classification
+    labels.csv              image_id,label[,patient_id][,site][,camera][,sex][,age]; needed for classification
 
 Everything is checked here, once; what reads a case later may trust it.
 """
@@ -39,6 +39,8 @@ class ImageCase(Record):
     patient_id: str
     site: str | None = None
     camera: str | None = None
+    sex: str | None = None
+    age_group: str | None = None
     height_px: int
     width_px: int
     sha256: str = Field(description="of the image file")
@@ -109,7 +111,18 @@ def read_dataset(root: Path, task: Task, *, simulated: bool = False) -> Dataset:
         simulated=simulated or _is_marked_simulated(root),
         has_patient_ids=any(row.patient_id is not None for row in labels.values()),
         cases=cases,
-        sha256=sha256_of([case.model_dump(mode="json") for case in cases]),
+        sha256=sha256_of_cases(cases),
+    )
+
+
+def sha256_of_cases(cases: Iterable[ImageCase]) -> str:
+    """Sex and age count where they are known: what was hashed before ARC read them keeps its hash."""
+    late = ("sex", "age_group")
+    return sha256_of(
+        [
+            case.model_dump(mode="json", exclude={name for name in late if getattr(case, name) is None})
+            for case in cases
+        ]
     )
 
 
@@ -210,6 +223,8 @@ def _case(
         patient_id=(row.patient_id if row else None) or image_id,
         site=row.site if row else None,
         camera=row.camera if row else None,
+        sex=row.sex if row else None,
+        age_group=row.age_group if row else None,
         height_px=files.shape[0],
         width_px=files.shape[1],
         sha256=files.sha256,

@@ -10,11 +10,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from arc_core.data.manifest import Dataset, read_dataset
+from arc_core.data.manifest import Dataset, read_dataset, sha256_of_cases
 from arc_core.errors import DatasetError
 from arc_core.experiments.ledger import Ledger
 from arc_core.experiments.metric import Task
-from arc_core.provenance.canonical import sha256_of
 from arc_core.provenance.ledger import Entry
 from arc_core.record import Record
 
@@ -54,8 +53,7 @@ def only(dataset: Dataset, image_ids: Iterable[str]) -> Dataset:
     """The dataset with these cases alone."""
     kept = frozenset(image_ids)
     cases = tuple(case for case in dataset.cases if case.image_id in kept)
-    sha256 = sha256_of([case.model_dump(mode="json") for case in cases])
-    return dataset.model_copy(update={"cases": cases, "sha256": sha256})
+    return dataset.model_copy(update={"cases": cases, "sha256": sha256_of_cases(cases)})
 
 
 def need_apart_patients(development: Dataset, test: Dataset) -> None:

@@ -124,7 +124,7 @@ def test_people_are_told_of_it(made, home):
     for words in (
         f"The analysis plan of {study.id} is locked, by Ada:",
         "metrics: mean_dice, disc_dice, cup_dice, vcdr_mae, auc, brier, sensitivity_at_85, sensitivity_at_95",
-        "subgroups: site, camera, label",
+        "subgroups: site, camera, sex, age, label",
         f"test part: {split_of(study).sealed.sha256}",
         f"Its SHA-256: {event.outputs['plan']}",
         f"SHA-256 of plan.txt: {hashlib.sha256(b'our plan').hexdigest()}",

@@ -189,6 +189,18 @@ BAD = {
         "no row",
         "Add a row",
     ),
+    **{
+        f"age {age}": (
+            CLS,
+            lambda f, age=age: edit_rows(
+                f, lambda r: [f"{r[0]},age", f"{r[1]},{age}", *(f"{x},50" for x in r[2:])]
+            ),
+            "labels.csv, line 2",
+            f"got '{age}'; expected years",
+            "leave it empty",
+        )
+        for age in ("old", "-1", "121", "nan")
+    },
     "patient empty": (
         CLS,
         lambda f: edit_rows(f, lambda r: [*r[:-1], r[-1].split(",")[0] + ",1,,s,c"]),
