@@ -154,8 +154,8 @@ def _labels(path: Path, images: dict[str, Path], task: Task, faults: Faults) -> 
         return {}
     try:
         rows = read_labels(path, faults)
-    except DatasetError as fault:
-        faults.add(fault)
+    except DatasetError as error:
+        faults.add(error)
         return {}
     for image_id in sorted(rows.keys() - images.keys()):
         fault = DatasetError(

@@ -54,7 +54,7 @@ class Opening(Record):
 def figures_of(metrics: Mapping[str, Estimate], found: Evaluation, task: Task) -> dict[str, Estimate | None]:
     """The planned metrics and what came of the locked threshold, by their names; None: not defined."""
     named = {METRICS[name].label: metrics.get(name) for name in OF_TASK[task]}
-    at = found.classification and found.classification.confusion
+    at = found.classification.confusion if found.classification else None
     if at is not None and at.locked:
         (threshold,) = set(at.thresholds.values())
         named[f"sensitivity at the locked threshold {threshold:.4f}"] = at.sensitivity

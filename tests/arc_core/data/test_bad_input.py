@@ -263,10 +263,7 @@ def test_the_faults_in_the_files_are_told_in_one_error(folder):
         save_mask(path, np.zeros((64, 64)))
     head, *told = complaint_of(folder, SEG).splitlines()
     assert head == f"{folder}: 3 faults. Mend them all; they are:"
-    assert [line.split(": ")[1].split(".")[0] for line in told] == [
-        "the image is damaged",
-        *["the mask has no disc"] * 2,
-    ]
+    assert ["damaged" in told[0], *("the mask has no disc" in line for line in told[1:])] == [True] * 3
 
 
 def test_every_copy_is_told(folder):
