@@ -1,22 +1,40 @@
 """What the terminal shows: bars while it trains, tables when it is done."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from arc_core.experiments.metric import METRICS
+from arc_core.experiments.metric import METRICS, Estimate
 from arc_core.report.summary import CycleSummary, PlannedRow, Row, arm_in_words, printable
 from arc_core.training.prediction import Predicted
 from tasks.progress import announcers, listeners
 
 WIDE = 120
 """Columns of a terminal from which on a table has room for all that there is to say."""
+LEFT_OUT = ("hypothesis", "seconds")
+WORDS: dict[str, Any] = {"overflow": "fold"}
+WHOLE: dict[str, Any] = {"no_wrap": True}
+FIGURE: dict[str, Any] = {"justify": "right", "no_wrap": True}
+MEASURED: dict[str, Any] = {"min_width": len("[0.123, 0.456]")}
+COLUMNS = {
+    "#": FIGURE,
+    "experiment": WHOLE,
+    "hypothesis": WORDS,
+    "what changed": WORDS,
+    "what would change": WORDS,
+    "verdict": WHOLE,
+    "seconds": FIGURE,
+    "device": WHOLE,
+    "minutes": FIGURE,
+    "memory MiB": FIGURE,
+}
 STYLES = {
     "baseline": "cyan",
     "promote": "bold green",
@@ -111,7 +129,7 @@ class Terminal:
             }
             for row in summary.planned
         ]
-        self._out.print(self._table(rows, figures=("minutes", "memory MiB"), left_out=("hypothesis",)))
+        self._out.print(self._table(rows))
         for row in summary.planned:
             words = f"[bold]{row.experiment_id}[/] final training configuration: {escape(row.configuration)}"
             self._out.print(words, soft_wrap=True)
@@ -147,27 +165,32 @@ class Terminal:
                 "experiment": _named(row),
                 "hypothesis": escape(row.hypothesis),
                 "what changed": escape(row.changes),
-                metric: escape(str(row.metric)) if row.metric else "–",
+                metric: self._measured(row.metric),
                 "verdict": _styled(row.verdict),
                 "seconds": f"{row.seconds:.0f}" if row.seconds is not None else "–",
             }
             for row in summary.rows
         ]
-        return self._table(rows, figures=("#", "seconds"), left_out=("hypothesis", "seconds"))
+        return self._table(rows)
 
-    def _table(
-        self, rows: Sequence[Mapping[str, str]], *, figures: Collection[str], left_out: Collection[str]
-    ) -> Table:
-        """Cells by the name of their column. `left_out`: columns that a narrow terminal has no room for."""
+    def _measured(self, metric: Estimate | None) -> str:
+        """A narrow terminal has the interval below the value."""
+        said = str(metric or "–")
+        return escape(said if self._is_wide else said.replace("\N{NO-BREAK SPACE}", "\n", 1))
+
+    def _table(self, rows: Sequence[Mapping[str, str]]) -> Table:
+        """Cells by the name of their column; a narrow terminal has no room for some."""
         table = Table(header_style="bold", pad_edge=False)
-        names = [name for name in rows[0] if self._out.width >= WIDE or name not in left_out] if rows else []
+        names = [name for name in rows[0] if self._is_wide or name not in LEFT_OUT] if rows else []
         for name in names:
-            wraps = name in ("hypothesis", "what changed", "what would change")
-            justify: JustifyMethod = "right" if name in figures else "left"
-            table.add_column(escape(name), justify=justify, no_wrap=not wraps)
+            table.add_column(escape(name), **COLUMNS.get(name, WHOLE if self._is_wide else MEASURED))
         for row in rows:
             table.add_row(*(row[name] for name in names))
         return table
+
+    @property
+    def _is_wide(self) -> bool:
+        return self._out.width >= WIDE
 
     def _show_champion(self, champion: Row | None, metric: str) -> None:
         if champion is None:
