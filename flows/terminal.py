@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from arc_core.experiments.metric import METRICS, Estimate
+from arc_core.experiments.metric import METRICS
 from arc_core.report.summary import CycleSummary, PlannedRow, Row, arm_in_words, printable
 from arc_core.training.prediction import Predicted
 from tasks.progress import announcers, listeners
@@ -158,14 +159,14 @@ class Terminal:
             self._out.print(f"test part: {summary.held_back}", soft_wrap=True)
 
     def _results(self, summary: CycleSummary) -> Table:
-        metric = f"{METRICS[summary.metric].label} [95 %]"
+        metric = METRICS[summary.metric].label + (" [95 %]" if self._is_wide else "\n[95 %]")
         rows = [
             {
                 "#": str(row.number),
                 "experiment": _named(row),
                 "hypothesis": escape(row.hypothesis),
                 "what changed": escape(row.changes),
-                metric: self._measured(row.metric),
+                metric: escape(self._stacked(str(row.metric or "–"))),
                 "verdict": _styled(row.verdict),
                 "seconds": f"{row.seconds:.0f}" if row.seconds is not None else "–",
             }
@@ -173,14 +174,14 @@ class Terminal:
         ]
         return self._table(rows)
 
-    def _measured(self, metric: Estimate | None) -> str:
+    def _stacked(self, estimate: str) -> str:
         """A narrow terminal has the interval below the value."""
-        said = str(metric or "–")
-        return escape(said if self._is_wide else said.replace("\N{NO-BREAK SPACE}", "\n", 1))
+        return estimate if self._is_wide else estimate.replace("\N{NO-BREAK SPACE}", "\n", 1)
 
     def _table(self, rows: Sequence[Mapping[str, str]]) -> Table:
         """Cells by the name of their column; a narrow terminal has no room for some."""
-        table = Table(header_style="bold", pad_edge=False)
+        frame: dict[str, Any] = {} if self._is_wide else {"box": SIMPLE_HEAD, "padding": (0, 1, 0, 0)}
+        table = Table(header_style="bold", pad_edge=False, show_edge=self._is_wide, **frame)
         names = [name for name in rows[0] if self._is_wide or name not in LEFT_OUT] if rows else []
         for name in names:
             table.add_column(escape(name), **COLUMNS.get(name, WHOLE if self._is_wide else MEASURED))
