@@ -24,7 +24,7 @@ def model_card(facts: Facts) -> Document:
             Section(title="Intended use", blocks=(asked(facts, "device"),)),
             Section(title="Performance", blocks=(_performance(facts), text(_openings(facts), kind="note"))),
             *(
-                Section(title=f"Subgroups, {part}", blocks=tuple(own.subgroups()))
+                Section(title=f"Subgroups, {part.lower()}", blocks=tuple(own.subgroups()))
                 for part, own in _parts(facts).items()
             ),
             Section(title="Data and reference standard", blocks=(fields(_data(facts)),)),
