@@ -178,6 +178,7 @@ def _read_files(image_path: Path, mask_path: Path | None) -> _Files | DatasetErr
     try:
         return _files(image_path, mask_path)
     except DatasetError as fault:
+        fault.__traceback__ = fault.__context__ = None  # they would hold the images of all bad files
         return fault
 
 

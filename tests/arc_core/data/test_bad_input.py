@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from arc_core.data.labels import _check_header
-from arc_core.data.manifest import read_dataset
+from arc_core.data.manifest import _read_files, read_dataset
 from arc_core.data.source import DataConfig
 from arc_core.data.splits import make_split
 from arc_core.data.study import open_study
@@ -264,6 +264,14 @@ def test_the_faults_in_the_files_are_told_in_one_error(folder):
     head, *told = complaint_of(folder, SEG).splitlines()
     assert head == f"{folder}: 3 faults. Mend them all; they are:"
     assert ["damaged" in told[0], *("the mask has no disc" in line for line in told[1:])] == [True] * 3
+
+
+def test_a_fault_that_is_kept_holds_no_image(folder):
+    """Thousands of them are told at the end, each with all that its traceback would lead to."""
+    truncated(folder)
+    fault = _read_files(first(folder), None)
+    assert isinstance(fault, DatasetError)
+    assert fault.__traceback__ is fault.__context__ is None
 
 
 def test_every_copy_is_told(folder):
