@@ -70,7 +70,8 @@ def test_a_study_whose_test_part_was_opened_twice(home, tmp_path):
     assert tested["mean Dice"]["evaluation"] == tested["AUC"]["evaluation"]
     report = (out / "validation_report.md").read_text()
     groups = report.partition("## Internal testing: subgroups")[2].partition("\n## ")[0]
-    assert re.search(r"^\| site: .*\d \[.*\(%s\)" % tested["AUC"]["evaluation"][:8], groups, re.MULTILINE)
+    source = tested["AUC"]["evaluation"][:8]
+    assert re.search(rf"^\| site: .*\d \[.*\({source}\)", groups, re.MULTILINE)
     parts = {group["part"]: group["evaluation"] for group in card["subgroups"]}
     assert parts == {
         "internal testing": tested["AUC"]["evaluation"],
