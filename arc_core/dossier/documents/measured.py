@@ -83,7 +83,7 @@ class Measured:
             caption=note,
         )
         others: list[tuple[str, Cell]] = [
-            ("mean of both Dice, mean", self._metric("mean_dice")),
+            ("mean Dice of disc and cup", self._metric("mean_dice")),
             ("vCDR, mean absolute error", self.figure("vCDR MAE", masks.vcdr_mae)),
             (
                 "images whose cup leaves the reference's disc",
