@@ -21,10 +21,21 @@ ArcError                    exit 1
 from datetime import datetime
 
 
+def visible(text: str) -> str:
+    """The text with its control characters written out, as `\\x1b`: shown, they do nothing to a terminal.
+
+    Line breaks stay.
+    """
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+
+
 class ArcError(Exception):
-    """Root of the tree."""
+    """Root of the tree. Its text shows the control characters that it quotes."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class BadInput(ArcError):
@@ -36,9 +47,9 @@ class BadInput(ArcError):
         self, what: str, *, where: object = None, got: object = None, expected: str | None = None, cure: str
     ) -> None:
         self.what, self.where, self.got, self.expected, self.cure = what, where, got, expected, cure
-        parts = [f"{where}: {what}" if where is not None else what]
+        parts = [f"{_line(where)}: {what}" if where is not None else what]
         if got is not None:
-            parts.append(f"got {got!r}" if not isinstance(got, str) else f"got {got}")
+            parts.append(f"got {_line(got) if isinstance(got, str) else repr(got)}")
         if expected is not None:
             parts.append(f"expected {expected}")
         super().__init__("; ".join(parts) + f". {cure}")
@@ -46,6 +57,11 @@ class BadInput(ArcError):
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         # Keyword-only arguments are lost by the default reduction, and Prefect pickles exceptions.
         return _rebuild, (type(self), self.what, self.where, self.got, self.expected, self.cure)
+
+
+def _line(given: object) -> str:
+    """No line break of what was given may begin a line of its own."""
+    return str(given).replace("\n", r"\n")
 
 
 def _rebuild(
@@ -102,7 +118,7 @@ class CycleFailed(ArcError):
         self.until = until
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        return visible(str(self.args[0]))
 
 
 class Unverified(ArcError):

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from dotenv import dotenv_values
 
+from arc_core.errors import ArcError
 from arc_core.redaction import Redaction
 from arc_core.settings import Settings, load_settings
 
@@ -47,7 +48,10 @@ def redaction() -> Redaction:
 
 
 class SecretFilter(logging.Filter):
-    """Takes the secrets out of a record: message, traceback and stack, whatever the handler makes of them."""
+    """Takes the secrets out of a record: message, traceback and stack, whatever the handler makes of them.
+
+    Where the exception is one that ARC foresaw, the record is `foreseen` from then on.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         redact = redaction()
@@ -57,6 +61,7 @@ class SecretFilter(logging.Filter):
             message = f"{record.msg} {record.args}"
         record.msg, record.args = redact(message), None
         if record.exc_info and record.exc_info[0] is not None:
+            record.foreseen = issubclass(record.exc_info[0], ArcError)
             record.exc_text = record.exc_text or logging.Formatter().formatException(record.exc_info)
             record.exc_info = None  # else it is formatted again
         if record.exc_text:

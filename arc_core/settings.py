@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSettings
 
@@ -114,6 +122,17 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING or ERROR: the least that is logged")
     log_mib: float = Field(16.0, ge=0.01, le=1024, description="size in MiB at which the log file is rotated")
     log_files: int = Field(5, ge=2, le=1000, description="log files that are kept, the current one included")
+
+    @field_validator("home", "anchors")
+    @classmethod
+    def _of_text(cls, folder: Path | None) -> Path | None:
+        """Its address stands in records, which hold text alone."""
+        try:
+            if folder is not None:
+                str(folder.absolute()).encode()
+        except UnicodeEncodeError:
+            raise ValueError("the folder's name is not UTF-8") from None
+        return folder
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

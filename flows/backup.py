@@ -11,7 +11,8 @@ from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
 from arc_core.provenance.heads import Heads
 from arc_core.settings import get_settings
-from flows.command_line import guarded, parser_for
+from flows.arguments import parser_for
+from flows.command_line import guarded
 from flows.terminal import counted
 
 

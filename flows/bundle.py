@@ -8,7 +8,8 @@ from arc_core.bundle.origin import Origin
 from arc_core.bundle.write import check_new, write_bundle
 from arc_core.experiments.memory import open_memory
 from arc_core.settings import get_settings
-from flows.command_line import guarded, parser_for
+from flows.arguments import parser_for
+from flows.command_line import guarded
 from flows.terminal import Terminal
 from tasks.champion import any_finished, champion_of, networks_of, no_champion
 

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 import traceback
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -16,7 +15,7 @@ from prefect.settings import get_current_settings
 
 from arc_core.config import ArcConfig, load_config
 from arc_core.data.source import open_dataset
-from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError, StoreError
+from arc_core.errors import ArcError, ConfigError, DatasetError, SettingsError, StoreError, visible
 from arc_core.experiments.home import only_cycle_in
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
@@ -27,6 +26,7 @@ from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from arc_core.training.prediction import Predicted, check_out, images_in
 from flows import signals
+from flows.arguments import count, folder, minutes, parser_for
 from flows.leftover import own_servers
 from flows.loop import is_unreachable, run_loop
 from flows.temporary_server import on_a_kept_server
@@ -40,9 +40,9 @@ def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
     parser = parser_for("python -m flows.cycle", "Run research cycles on this machine.")
     parser.add_argument("--dry-run", action="store_true", help="plan a cycle; train and record nothing")
     parser.add_argument(
-        "--max-cycles", type=_count, default=1, metavar="N", help="0: until stopped; default 1"
+        "--max-cycles", type=count, default=1, metavar="N", help="0: until stopped; default 1"
     )
-    parser.add_argument("--max-minutes", type=_minutes, metavar="M", help="end by then with what there is")
+    parser.add_argument("--max-minutes", type=minutes, metavar="M", help="end by then with what there is")
     parser.add_argument("--data", metavar="DIR", help="folder with images/, masks/, labels.csv")
     parser.add_argument("--task", choices=["segmentation", "classification"])
     parser.add_argument("overrides", nargs="*", metavar="HYDRA_OVERRIDE", help="such as spec.epochs=30")
@@ -72,8 +72,8 @@ def _once(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
 def predict_command(predict: Callable[..., tuple[Champion, Predicted]]) -> NoReturn:
     """`python -m flows.predict`."""
     parser = parser_for("python -m flows.predict", "Let the champion predict a folder of photographs.")
-    parser.add_argument("images", type=_folder, metavar="IMAGES_DIR")
-    parser.add_argument("--out", type=_folder, required=True, metavar="DIR", help="made if it is not there")
+    parser.add_argument("images", type=folder, metavar="IMAGES_DIR")
+    parser.add_argument("--out", type=folder, required=True, metavar="DIR", help="made if it is not there")
     parser.add_argument("--study", metavar="ID", help="whose champion; default: the study that ran last")
     given = parser.parse_args()
     sys.exit(guarded(lambda: _predict(predict, given.images, given.out, given.study)))
@@ -163,7 +163,7 @@ def guarded(command: Callable[[], None], stops: signals.Manner = signals.PLAIN) 
         words, code = traceback.format_exc().rstrip(), 1
         if isinstance(error, ArcError):
             words, code = f"{type(error).__name__}: {error}", error.exit_code
-        print(redaction()(words), file=sys.stderr)
+        print(visible(redaction()(words)), file=sys.stderr)
         return code
     return 0
 
@@ -175,37 +175,6 @@ def _unreachable() -> ConfigError:
         got=os.environ.get("PREFECT_API_URL", "a temporary server"),
         cure="Start it (`make up`), mend the address, or unset the variable for a temporary server.",
     )
-
-
-def parser_for(program: str, description: str) -> ArgumentParser:
-    return ArgumentParser(
-        prog=program,
-        description=description,
-        formatter_class=RawDescriptionHelpFormatter,
-        epilog="Research software, not a medical device. Exit codes: 0 done, 1 failed, 2 bad input.",
-    )
-
-
-def _count(text: str) -> int | None:
-    if not text.isdecimal():
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
-    return int(text) or None
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = -1
-    if not 0 < minutes < 1e6:
-        raise ArgumentTypeError(f"{text!r} is not a number of minutes over 0")
-    return minutes
-
-
-def _folder(text: str) -> Path:
-    if not text:
-        raise ArgumentTypeError("it is empty")
-    return Path(text)
 
 
 def _process_start() -> float:

@@ -15,7 +15,8 @@ from arc_core.experiments.snapshot import copy_sqlite
 from arc_core.experiments.verification import Verified, verify
 from arc_core.provenance.heads import Heads
 from arc_core.settings import beside, get_settings
-from flows.command_line import guarded, parser_for
+from flows.arguments import parser_for
+from flows.command_line import guarded
 from flows.export import ACTS as EXPORTS
 from flows.export import add_export, do_export
 from flows.sealed import add_acts, do

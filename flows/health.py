@@ -20,6 +20,7 @@ from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
 from arc_core.logs import redaction
 from arc_core.settings import Settings, get_settings
+from flows.arguments import parser_for
 from flows.server import Server, load_server
 
 ANSWER_S = 5.0
@@ -35,6 +36,7 @@ class Finding(NamedTuple):
 
 def main() -> int:
     """Print every finding; returns the exit code."""
+    parser_for("scripts/health", "Whether what scripts/up keeps running works, a line each.").parse_args()
     try:
         server, settings = load_server(), get_settings()
     except ArcError as error:

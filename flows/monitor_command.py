@@ -18,7 +18,8 @@ from arc_core.experiments.memory import open_memory
 from arc_core.gpu.metrics import serve
 from arc_core.gpu.snapshot import Snapshot, source_of, take_snapshot
 from arc_core.settings import get_settings
-from flows.command_line import guarded, parser_for
+from flows.arguments import parser_for
+from flows.command_line import guarded
 from flows.gpu_table import gpu_table
 from flows.lease_table import lease_table
 

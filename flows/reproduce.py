@@ -16,7 +16,8 @@ from arc_core.training.again import reproduce
 from arc_core.training.child import start_cold
 from arc_core.training.reproduction import Reproduction
 from arc_core.training.warm import warm_start
-from flows.command_line import guarded, parser_for
+from flows.arguments import parser_for
+from flows.command_line import guarded
 from flows.terminal import Terminal, counted
 
 TOLERANCE = 0.005

@@ -5,15 +5,17 @@ from pathlib import Path
 
 from arc_core.errors import StoreError
 from arc_core.experiments.memory import Memory, open_memory
-from arc_core.experiments.metric import METRICS, Estimate
 from arc_core.experiments.runs import Runs
 from arc_core.experiments.verification import seal
 from arc_core.gate.panel import read_cases
+from arc_core.provenance.ledger import Event
+from arc_core.report.sealed import figures_of, tell_of_opening
 from arc_core.settings import get_settings
 from arc_core.training.opening import Opened, file_of, lock_plan, lock_threshold, open_test
 from flows.terminal import Terminal
 from tasks.champion import Champion, champion_of, networks_of
 
+COMMAND = "python -m flows.dossier"
 ACTS = {
     "lock-plan": "lock how the sealed test part will be analysed",
     "lock-threshold": "lock the champion's threshold, on the cases it was tuned on",
@@ -56,8 +58,9 @@ def do(given: Namespace) -> None:
         case "lock-plan":
             if given.file is not None and not given.file.is_file():
                 raise StoreError("there is no such file", where=given.file, cure="Name your analysis plan.")
-            lock_plan(memory, study, given.by, given.reason or "", given.file)
-            terminal.say(f"The analysis plan of {study.id} is locked.")
+            locked = lock_plan(memory, study, given.by, given.reason or "", given.file)
+            for line in _planned(locked):
+                terminal.say(line)
         case "lock-threshold":
             cases = read_cases(memory, Runs.of(settings), champion.experiment.id)
             threshold = lock_threshold(
@@ -65,10 +68,13 @@ def do(given: Namespace) -> None:
             )
             said = "none, as not every image has a label" if threshold is None else f"{threshold:.4f}"
             terminal.say(f"The threshold of {champion.experiment.id} is locked: {said}.")
+            terminal.say(f"Next, and counted: {COMMAND} open-test --by NAME --reason TEXT")
         case _:
             for line in _told(_opened(memory, champion, given, terminal), champion):
                 terminal.say(line)
     seal(memory.ledger, settings)
+    if given.act == "open-test":
+        tell_of_opening(memory, study, settings.home.resolve())
 
 
 def _opened(memory: Memory, champion: Champion, given: Namespace, terminal: Terminal) -> Opened:
@@ -85,25 +91,25 @@ def _opened(memory: Memory, champion: Champion, given: Namespace, terminal: Term
         )
 
 
+def _planned(locked: Event) -> list[str]:
+    """What is locked now, under which hashes, and what comes next."""
+    own = {name: sha256 for name, sha256 in locked.outputs.items() if name != "plan"}
+    return [
+        f"The analysis plan of {locked.subject} is locked, by {locked.actor.name}:",
+        *(
+            f"{name}: {', '.join(value) if isinstance(value, list) else value}"
+            for name, value in locked.facts.items()
+        ),
+        f"Its SHA-256: {locked.outputs['plan']}",
+        *(f"SHA-256 of {name}: {sha256}" for name, sha256 in own.items()),
+        f"Next: {COMMAND} lock-threshold --by NAME",
+    ]
+
+
 def _told(opened: Opened, champion: Champion) -> list[str]:
     """The figures that stand for the others; the file has them all."""
     found, mark = opened.evaluation, "SIMULATED · " if champion.study.simulated else ""
-    masks, scores = found.segmentation, found.classification
-    figures: dict[str, Estimate | None] = {}
-    if masks is not None:
-        figures |= {
-            "disc Dice": masks.disc.dice_mean,
-            "cup Dice": masks.cup.dice_mean,
-            "vCDR MAE": masks.vcdr_mae,
-        }
-    if scores is not None:
-        figures |= {"AUC": scores.auc, METRICS["brier"].label: scores.brier}
-    if scores is not None and scores.confusion is not None and opened.threshold is not None:
-        at = f"at the locked threshold {opened.threshold:.4f}"
-        figures |= {
-            f"sensitivity {at}": scores.confusion.sensitivity,
-            f"specificity {at}": scores.confusion.specificity,
-        }
+    figures = figures_of(opened.metrics, found, champion.study.task)
     times = "the first time" if opened.number == 1 else f"opening {opened.number}"
     return [
         f"{mark}The test part of {opened.study_id}, {times}: {found.images} images of "

@@ -10,7 +10,8 @@ from arc_core.experiments.holder import Holder
 from arc_core.experiments.home import holder_of, only_cycle_in
 from arc_core.experiments.memory import Memory, open_memory
 from arc_core.settings import get_settings
-from flows.command_line import guarded, parser_for
+from flows.arguments import parser_for
+from flows.command_line import guarded
 
 
 def stop_command() -> None:

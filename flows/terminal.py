@@ -1,9 +1,12 @@
 """What the terminal shows: bars while it trains, tables when it is done."""
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -14,6 +17,25 @@ from arc_core.report.summary import CycleSummary, PlannedRow, Row, arm_in_words,
 from arc_core.training.prediction import Predicted
 from tasks.progress import announcers, listeners
 
+WIDE = 120
+"""Columns of a terminal from which on a table has room for all that there is to say."""
+LEFT_OUT = ("hypothesis", "seconds")
+WORDS: dict[str, Any] = {"overflow": "fold"}
+WHOLE: dict[str, Any] = {"no_wrap": True}
+FIGURE: dict[str, Any] = {"justify": "right", "no_wrap": True}
+MEASURED: dict[str, Any] = {"min_width": len("[0.123, 0.456]")}
+COLUMNS = {
+    "#": FIGURE,
+    "experiment": WHOLE,
+    "hypothesis": WORDS,
+    "what changed": WORDS,
+    "what would change": WORDS,
+    "verdict": WHOLE,
+    "seconds": FIGURE,
+    "device": WHOLE,
+    "minutes": FIGURE,
+    "memory MiB": FIGURE,
+}
 STYLES = {
     "baseline": "cyan",
     "promote": "bold green",
@@ -34,10 +56,9 @@ class Terminal:
     """Progress goes to stderr, and only when it is a terminal; results go to stdout."""
 
     def __init__(self) -> None:
-        # A pipe has no width; a table squeezed into 80 columns can't be read.
         self._out = Console(highlight=False)
-        if not self._out.is_terminal:
-            self._out = Console(highlight=False, width=160)
+        if not self._out.is_terminal and "COLUMNS" not in os.environ:
+            self._out = Console(highlight=False, width=160)  # a pipe has no width of its own
         self._err = Console(stderr=True)
 
     @contextmanager
@@ -81,7 +102,7 @@ class Terminal:
     def show_cycle(self, summary: CycleSummary) -> None:
         """The cycle's table, the champion, and where the report lies."""
         self._headline("cycle", summary)
-        self._out.print(self._table(summary))
+        self._out.print(self._results(summary))
         for row in summary.rows:
             if row.reason:
                 self._out.print(f"#{row.number} {row.verdict}: {escape(row.reason)}", soft_wrap=True)
@@ -102,16 +123,21 @@ class Terminal:
     def show_plan(self, summary: CycleSummary, *, begun_s: float, flow_s: float) -> None:
         """What would be trained, and where the dry run's own time went."""
         self._headline("dry run of cycle", summary)
-        table = Table(header_style="bold", pad_edge=False)
-        for name in ("experiment", "hypothesis", "what would change", "device", "minutes", "memory MiB"):
-            table.add_column(name, justify="right" if name in ("minutes", "memory MiB") else "left")
+        rows = [
+            {
+                "experiment": _named(row),
+                "hypothesis": escape(row.hypothesis),
+                "what would change": escape(row.changes),
+                "device": row.device,
+                "minutes": f"{row.minutes:.1f}",
+                "memory MiB": f"{row.memory_mib:.0f}",
+            }
+            for row in summary.planned
+        ]
+        self._out.print(self._table(rows))
         for row in summary.planned:
-            cost = (row.device, f"{row.minutes:.1f}", f"{row.memory_mib:.0f}")
-            table.add_row(_named(row), escape(row.hypothesis), escape(row.changes), *cost)
-        self._out.print(table)
-        for row in summary.planned:
-            self._out.print(f"[bold]{row.experiment_id}[/] final training configuration:")
-            self._out.print_json(data=row.configuration, indent=None)
+            words = f"[bold]{row.experiment_id}[/] final training configuration: {escape(row.configuration)}"
+            self._out.print(words, soft_wrap=True)
         for line in summary.models:
             self._out.print(f"model: {escape(line)} (a dry run asks none)", soft_wrap=True)
         self._out.print(
@@ -133,28 +159,43 @@ class Terminal:
         mark = " · [bold yellow]SIMULATED DATA[/]" if summary.simulated else ""
         self._out.print(f"\n[bold]ARC {kind} {summary.cycle}[/] · {summary.study_id} · {summary.mode}{mark}")
         self._out.print(summary.cohort)
+        if summary.held_back:
+            self._out.print(f"test part: {summary.held_back}", soft_wrap=True)
 
-    def _table(self, summary: CycleSummary) -> Table:
-        table = Table(show_lines=False, header_style="bold", pad_edge=False)
-        table.add_column("#", justify="right")
-        table.add_column("experiment", no_wrap=True)
-        table.add_column("hypothesis", ratio=3)
-        table.add_column("what changed", ratio=3)
-        table.add_column(f"{METRICS[summary.metric].label} [95 %]".replace("[", r"\["), no_wrap=True)
-        table.add_column("verdict", no_wrap=True)
-        table.add_column("seconds", justify="right")
-        for row in summary.rows:
-            style = STYLES.get(row.verdict, "")
-            table.add_row(
-                str(row.number),
-                _named(row),
-                escape(row.hypothesis),
-                escape(row.changes),
-                escape(str(row.metric)) if row.metric else "–",
-                f"[{style}]{row.verdict}[/]" if style else row.verdict,
-                f"{row.seconds:.0f}" if row.seconds is not None else "–",
-            )
+    def _results(self, summary: CycleSummary) -> Table:
+        metric = METRICS[summary.metric].label + (" [95 %]" if self._is_wide else "\n[95 %]")
+        rows = [
+            {
+                "#": str(row.number),
+                "experiment": _named(row),
+                "hypothesis": escape(row.hypothesis),
+                "what changed": escape(row.changes),
+                metric: escape(self._stacked(str(row.metric or "–"))),
+                "verdict": _styled(row.verdict),
+                "seconds": f"{row.seconds:.0f}" if row.seconds is not None else "–",
+            }
+            for row in summary.rows
+        ]
+        return self._table(rows)
+
+    def _stacked(self, estimate: str) -> str:
+        """A narrow terminal has the interval below the value."""
+        return estimate if self._is_wide else estimate.replace("\N{NO-BREAK SPACE}", "\n", 1)
+
+    def _table(self, rows: Sequence[Mapping[str, str]]) -> Table:
+        """Cells by the name of their column; a narrow terminal has no room for some."""
+        frame: dict[str, Any] = {} if self._is_wide else {"box": SIMPLE_HEAD, "padding": (0, 1, 0, 0)}
+        table = Table(header_style="bold", pad_edge=False, show_edge=self._is_wide, **frame)
+        names = [name for name in rows[0] if self._is_wide or name not in LEFT_OUT] if rows else []
+        for name in names:
+            table.add_column(escape(name), **COLUMNS.get(name, WHOLE if self._is_wide else MEASURED))
+        for row in rows:
+            table.add_row(*(row[name] for name in names))
         return table
+
+    @property
+    def _is_wide(self) -> bool:
+        return self._out.width >= WIDE
 
     def _show_champion(self, champion: Row | None, metric: str) -> None:
         if champion is None:
@@ -163,6 +204,11 @@ class Terminal:
         value = escape(str(champion.metric))
         words = f"#{champion.number} {champion.experiment_id}, {METRICS[metric].label} {value}"
         self._out.print(f"champion: [bold]{words}[/], since cycle {champion.cycle}", soft_wrap=True)
+
+
+def _styled(verdict: str) -> str:
+    style = STYLES.get(verdict, "")
+    return f"[{style}]{verdict}[/]" if style else verdict
 
 
 def _by_reason(fell_back: Mapping[str, str]) -> dict[str, list[str]]:

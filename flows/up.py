@@ -25,6 +25,7 @@ import psutil
 
 from arc_core.errors import ArcError, SettingsError
 from arc_core.settings import Settings, get_settings
+from flows.arguments import parser_for
 from flows.part import Part
 from flows.server import ROOT, Server, load_server
 
@@ -39,6 +40,7 @@ PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 def main() -> int:
     """The exit code: 0 stopped by a signal, 1 a part could not be kept running, 2 bad input."""
+    parser_for("scripts/up", "Server, workers and deployments, kept running until Ctrl-C.").parse_args()
     try:
         server = load_server()
         parts = parts_of(server, get_settings())

@@ -2,13 +2,17 @@
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 
+from arc_core.data.faults import Faults
 from arc_core.data.reader import read_bytes
 from arc_core.errors import DatasetError
 from arc_core.record import Record
 
-COLUMNS = "image_id,label and, if known, patient_id,site,camera"
+COLUMNS = "image_id,label and, if known, patient_id,site,camera,sex,age"
+AGES = {40: "0–39", 60: "40–59", 80: "60–79", 121: "80–120"}
+"""Years that a group of age ends before → its name. The age itself is not kept."""
 
 
 class LabelRow(Record):
@@ -19,22 +23,30 @@ class LabelRow(Record):
     patient_id: str | None = None
     site: str | None = None
     camera: str | None = None
+    sex: str | None = None
+    age_group: str | None = None
 
 
-def read_labels(path: Path) -> dict[str, LabelRow]:
-    """The rows by image_id. DatasetError names the file and the line."""
+def read_labels(path: Path, faults: Faults) -> dict[str, LabelRow]:
+    """The rows by image_id. Faults name the file and the line; DatasetError where it is no such table."""
     reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         _check_header(path, list(reader.fieldnames or ()))
         rows: dict[str, LabelRow] = {}
         for raw in reader:
             where = f"{path}, line {reader.line_num}"
-            row = _parse(where, raw)
-            if row.image_id in rows:
-                raise DatasetError(
-                    f"image_id {row.image_id!r} stands there twice", where=where, cure="Keep one of the rows."
-                )
-            rows[row.image_id] = row
+            try:
+                row = _parse(where, raw)
+                if row.image_id in rows:
+                    raise DatasetError(
+                        f"image_id {row.image_id!r} stands there twice",
+                        where=where,
+                        cure="Keep one of the rows.",
+                    )
+            except DatasetError as fault:
+                faults.add(fault, str(raw["image_id"] or "").strip() or None)
+            else:
+                rows[row.image_id] = row
     except csv.Error as error:
         raise DatasetError(
             "this is no table of comma-separated values",
@@ -68,7 +80,7 @@ def _check_header(path: Path, header: list[str]) -> None:
             expected=COLUMNS,
             cure=cure,
         )
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, times in Counter(header).items() if times > 1)
     if twice:
         raise DatasetError(f"column {twice[0]!r} stands there twice", where=path, cure="Keep one of them.")
 
@@ -98,4 +110,24 @@ def _parse(where: str, raw: dict[str | None, str | list[str] | None]) -> LabelRo
         patient_id=cells.get("patient_id"),
         site=cells.get("site") or None,
         camera=cells.get("camera") or None,
+        sex=cells.get("sex") or None,
+        age_group=_age_group(where, cells["image_id"], cells.get("age", "")),
     )
+
+
+def _age_group(where: str, image_id: str, age: str) -> str | None:
+    if not age:
+        return None
+    try:
+        years = float(age)
+    except ValueError:
+        years = -1
+    if not 0 <= years < max(AGES):
+        raise DatasetError(
+            f"the age of {image_id!r} is wrong",
+            where=where,
+            got=repr(age),
+            expected="years, from 0 to 120",
+            cure="Correct it, or leave it empty.",
+        )
+    return next(name for end, name in AGES.items() if years < end)

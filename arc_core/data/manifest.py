@@ -2,7 +2,7 @@
 
     images/<image_id>.png   or jpg, jpeg, tif, tiff, bmp
     masks/<image_id>.png    0 background, 1 rim, 2 cup; needed for segmentation
-    labels.csv              image_id,label[,patient_id][,site][,camera]; needed for classification
+    labels.csv              image_id,label[,patient_id][,site][,camera][,sex][,age]; needed for classification
 
 Everything is checked here, once; what reads a case later may trust it.
 """
@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from arc_core.data.faults import Faults
 from arc_core.data.folder import SAFE_ID, check_folder, list_images, list_masks
 from arc_core.data.labels import LabelRow, read_labels
 from arc_core.data.reader import decode_image, decode_mask, read_bytes
@@ -38,6 +39,8 @@ class ImageCase(Record):
     patient_id: str
     site: str | None = None
     camera: str | None = None
+    sex: str | None = None
+    age_group: str | None = None
     height_px: int
     width_px: int
     sha256: str = Field(description="of the image file")
@@ -74,24 +77,33 @@ class _Files(NamedTuple):
 def read_dataset(root: Path, task: Task, *, simulated: bool = False) -> Dataset:
     """Lists and checks the folder; decodes every file once.
 
-    DatasetError names the first bad file and the cure.
+    DatasetError names the bad files and the cures: first of what lies there and of the table, then of what is
+    in the files.
     """
     root = root.expanduser().absolute()
     check_folder(root)
-    images = list_images(root / "images")
-    masks = list_masks(root / "masks", images)
-    _need_masks(root, images, masks, task)
-    labels = _labels(root / "labels.csv", images, task)
+    faults = Faults(root)
+    images = list_images(root / "images", faults)
+    masks = list_masks(root / "masks", images, faults)
+    _need_masks(root, images, masks, task, faults)
+    labels = _labels(root / "labels.csv", images, task, faults)
+    faults.end()
     ids = sorted(images)
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        files = list(pool.map(_read_files, [images[i] for i in ids], [masks.get(i) for i in ids]))
+        read = list(pool.map(_read_files, [images[i] for i in ids], [masks.get(i) for i in ids]))
+    for found in read:
+        if isinstance(found, DatasetError):
+            faults.add(found)
+    faults.end()
+    files = [found for found in read if not isinstance(found, DatasetError)]
     cases = tuple(
         _case(root, image_id, images[image_id], masks.get(image_id), labels.get(image_id), found)
         for image_id, found in zip(ids, files, strict=True)
     )
-    _refuse_copies(root, cases, [found.pixels for found in files])
+    _refuse_copies(root, cases, [found.pixels for found in files], faults)
     if task == "classification":
-        _need_both_classes(root / "labels.csv", cases)
+        _need_both_classes(root / "labels.csv", cases, faults)
+    faults.end()
     return Dataset(
         root=str(root),
         name=root.name,
@@ -99,49 +111,78 @@ def read_dataset(root: Path, task: Task, *, simulated: bool = False) -> Dataset:
         simulated=simulated or _is_marked_simulated(root),
         has_patient_ids=any(row.patient_id is not None for row in labels.values()),
         cases=cases,
-        sha256=sha256_of([case.model_dump(mode="json") for case in cases]),
+        sha256=sha256_of_cases(cases),
     )
 
 
-def _need_masks(root: Path, images: dict[str, Path], masks: dict[str, Path], task: Task) -> None:
-    missing = [image_id for image_id in images if image_id not in masks]
+def sha256_of_cases(cases: Iterable[ImageCase]) -> str:
+    """Sex and age count where they are known: what was hashed before ARC read them keeps its hash."""
+    late = ("sex", "age_group")
+    return sha256_of(
+        [
+            case.model_dump(mode="json", exclude={name for name in late if getattr(case, name) is None})
+            for case in cases
+        ]
+    )
+
+
+def _need_masks(
+    root: Path, images: dict[str, Path], masks: dict[str, Path], task: Task, faults: Faults
+) -> None:
+    missing = [image_id for image_id in images if image_id not in masks and image_id not in faults]
     if task == "segmentation" and missing:
-        raise DatasetError(
-            f"the image has no mask ({len(missing)} of {len(images)} have none)",
-            where=images[missing[0]],
-            expected=str(root / "masks" / f"{missing[0]}.png"),
-            cure="Add the mask, remove the image, or use --task classification.",
+        faults.add(
+            DatasetError(
+                f"the image has no mask ({len(missing)} of {len(images)} have none)",
+                where=images[missing[0]],
+                expected=str(root / "masks" / f"{missing[0]}.png"),
+                cure="Add the mask, remove the image, or use --task classification.",
+            )
         )
 
 
-def _labels(path: Path, images: dict[str, Path], task: Task) -> dict[str, LabelRow]:
+def _labels(path: Path, images: dict[str, Path], task: Task, faults: Faults) -> dict[str, LabelRow]:
     if not os.path.lexists(path):  # a link to nowhere is a file that cannot be opened, not no file
         if task == "classification":
-            raise DatasetError(
-                "labels.csv is missing",
-                where=path,
-                cure="Write it with the columns image_id,label, or use --task segmentation.",
+            faults.add(
+                DatasetError(
+                    "labels.csv is missing",
+                    where=path,
+                    cure="Write it with the columns image_id,label, or use --task segmentation.",
+                )
             )
         return {}
-    rows = read_labels(path)
-    for image_id in rows:
-        if image_id not in images:
-            raise DatasetError(
-                f"the row {image_id!r} has no image",
-                where=path,
-                cure=f"Add images/{image_id}.png, or remove the row; ids are written without a suffix.",
-            )
-    for image_id, image in images.items():
-        if image_id not in rows:
-            raise DatasetError(
-                f"the image has no row in {path.name}",
-                where=image,
-                cure=f"Add a row {image_id},0 or {image_id},1, or remove the image.",
-            )
+    try:
+        rows = read_labels(path, faults)
+    except DatasetError as error:
+        faults.add(error)
+        return {}
+    for image_id in sorted(rows.keys() - images.keys()):
+        fault = DatasetError(
+            f"the row {image_id!r} has no image",
+            where=path,
+            cure=f"Add images/{image_id}.png, or remove the row; ids are written without a suffix.",
+        )
+        faults.add(fault, image_id)
+    for image_id in sorted(images.keys() - rows.keys()):
+        fault = DatasetError(
+            f"the image has no row in {path.name}",
+            where=images[image_id],
+            cure=f"Add a row {image_id},0 or {image_id},1, or remove the image.",
+        )
+        faults.add(fault, image_id)
     return rows
 
 
-def _read_files(image_path: Path, mask_path: Path | None) -> _Files:
+def _read_files(image_path: Path, mask_path: Path | None) -> _Files | DatasetError:
+    try:
+        return _files(image_path, mask_path)
+    except DatasetError as fault:
+        fault.__traceback__ = fault.__context__ = None  # they would hold the images of all bad files
+        return fault
+
+
+def _files(image_path: Path, mask_path: Path | None) -> _Files:
     data = read_bytes(image_path)
     pixels = decode_image(data, image_path)
     mask_sha256 = None
@@ -183,6 +224,8 @@ def _case(
         patient_id=(row.patient_id if row else None) or image_id,
         site=row.site if row else None,
         camera=row.camera if row else None,
+        sex=row.sex if row else None,
+        age_group=row.age_group if row else None,
         height_px=files.shape[0],
         width_px=files.shape[1],
         sha256=files.sha256,
@@ -190,7 +233,7 @@ def _case(
     )
 
 
-def _refuse_copies(root: Path, cases: Iterable[ImageCase], pixels: Iterable[str]) -> None:
+def _refuse_copies(root: Path, cases: Iterable[ImageCase], pixels: Iterable[str], faults: Faults) -> None:
     first: dict[str, ImageCase] = {}
     for case, content in zip(cases, pixels, strict=True):
         twin = first.setdefault(content, case)
@@ -201,22 +244,27 @@ def _refuse_copies(root: Path, cases: Iterable[ImageCase], pixels: Iterable[str]
             if twin.patient_id == case.patient_id
             else f"under two patients, {twin.patient_id} and {case.patient_id}"
         )
-        raise DatasetError(
-            f"the same image as {twin.image} {patients}",
-            where=root / case.image,
-            cure="Remove one of them, or correct patient_id; a copy would leak from training into testing.",
+        faults.add(
+            DatasetError(
+                f"the same image as {twin.image} {patients}",
+                where=root / case.image,
+                cure="Remove one of them, or correct patient_id; a copy would leak from training into "
+                "testing.",
+            )
         )
 
 
-def _need_both_classes(path: Path, cases: Iterable[ImageCase]) -> None:
+def _need_both_classes(path: Path, cases: Iterable[ImageCase], faults: Faults) -> None:
     counts = Counter(case.label for case in cases)
     if len(counts) < 2:
-        raise DatasetError(
-            "all images have one class",
-            where=path,
-            got=f"only label {next(iter(counts))}",
-            expected="both 0 (normal) and 1 (glaucoma)",
-            cure="Add images of the other class, or use --task segmentation.",
+        faults.add(
+            DatasetError(
+                "all images have one class",
+                where=path,
+                got=f"only label {next(iter(counts))}",
+                expected="both 0 (normal) and 1 (glaucoma)",
+                cure="Add images of the other class, or use --task segmentation.",
+            )
         )
 
 

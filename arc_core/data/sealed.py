@@ -13,10 +13,11 @@ import numpy as np
 from pydantic import Field
 
 from arc_core.data.likeness import HASH_BITS, Spectra, alike, unpacked
-from arc_core.data.manifest import Dataset, read_dataset
+from arc_core.data.manifest import Dataset, read_dataset, sha256_of_cases
 from arc_core.errors import DatasetError
+from arc_core.experiments.ledger import Ledger
 from arc_core.experiments.metric import Task
-from arc_core.provenance.canonical import sha256_of
+from arc_core.provenance.ledger import Entry
 from arc_core.record import Record
 
 PART = "the test part"
@@ -60,8 +61,7 @@ def only(dataset: Dataset, image_ids: Iterable[str]) -> Dataset:
     """The dataset with these cases alone."""
     kept = frozenset(image_ids)
     cases = tuple(case for case in dataset.cases if case.image_id in kept)
-    sha256 = sha256_of([case.model_dump(mode="json") for case in cases])
-    return dataset.model_copy(update={"cases": cases, "sha256": sha256})
+    return dataset.model_copy(update={"cases": cases, "sha256": sha256_of_cases(cases)})
 
 
 def need_apart_patients(development: Dataset, test: Dataset) -> None:
@@ -85,6 +85,12 @@ def joined(development: Dataset, test: Dataset) -> Dataset:
         for case in part.cases
     ]
     return development.model_copy(update={"cases": tuple(cases)})
+
+
+def openings_of(ledger: Ledger, sealed: Sealed) -> tuple[Entry, ...]:
+    """Each time that it was opened, in whichever study that has it; oldest first."""
+    opened = ledger.entries(kind="testset.opened")
+    return tuple(entry for entry in opened if entry.event.inputs.get("test") == sealed.sha256)
 
 
 def reopened(sealed: Sealed, task: Task, draw: Draw) -> Dataset:

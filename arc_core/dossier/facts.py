@@ -6,8 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
+from arc_core.data.groupings import groups_of
 from arc_core.data.manifest import Dataset
 from arc_core.data.splits import Split
 from arc_core.data.study import dataset_of, split_of
@@ -20,17 +19,15 @@ from arc_core.errors import ArcError, StoreError, Unfounded
 from arc_core.evaluation.evaluation import Evaluation, evaluation_of
 from arc_core.experiments.board import Outcome
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.metric import METRICS
+from arc_core.experiments.metric import METRICS, Estimate
 from arc_core.experiments.overview import Caption
 from arc_core.experiments.result import ACCEPTED, CASES, Case, Result, Verdict
-from arc_core.experiments.runs import Runs, inside
+from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import Experiment, Study
-from arc_core.experiments.verification import EVALUATIONS
 from arc_core.gate.bootstrap import paired_gain
 from arc_core.gate.panel import read_cases
-from arc_core.provenance.canonical import sha256_of_file
 from arc_core.record import Record
-from arc_core.report.evaluation import groups_of
+from arc_core.report.sealed import read_found
 from arc_core.training.fold import MODEL
 from arc_core.training.plan import PLAN
 
@@ -63,6 +60,7 @@ class Opening(Record):
     experiment_id: str
     threshold: float | None
     found: Evaluation | None
+    metrics: dict[str, Estimate] = {}
     cases: tuple[Case, ...] = ()
 
 
@@ -166,7 +164,7 @@ def gather(memory: Memory, runs: Runs, home: Path, experiment: Experiment, use: 
         is_champion=champion is not None and champion.id == experiment.id,
         result=result,
         cases=cases,
-        found=evaluation_of(cases, study.task, groups=groups_of(study, dataset)),
+        found=evaluation_of(cases, study.task, groups=groups_of(dataset, study.task)),
         tried=tried,
         gains=_gains(memory, runs, study, experiment.id, cases, tried, evaluations),
         openings=tuple(_openings(history, study, home)),
@@ -283,17 +281,13 @@ def _opening(opened: Told, measured: Told | None, home: Path) -> Opening:
     number, experiment_id = opened.facts["number"], opened.facts["experiment"]
     if measured is None:
         return Opening(number=number, told=opened, experiment_id=experiment_id, threshold=None, found=None)
-    name, sha256 = next(item for item in measured.outputs.items() if item[0].startswith(f"{EVALUATIONS}/"))
-    path = inside(home, name)
-    if not path.is_file() or sha256_of_file(path) != sha256:
-        raise Unfounded(f"{path} {'has changed' if path.is_file() else 'is missing'}: no figure of it holds")
-    tree = TypeAdapter(Mapping[str, object]).validate_json(path.read_bytes())
-    said = TypeAdapter(dict[str, object]).validate_python(tree["opened"])
+    found = read_found(home, measured.outputs)
     return Opening(
         number=number,
         told=opened,
         experiment_id=experiment_id,
         threshold=measured.facts["threshold"],
-        found=Evaluation.model_validate(said["evaluation"]),
-        cases=TypeAdapter(tuple[Case, ...]).validate_python(tree["cases"]),
+        found=found.evaluation,
+        metrics=found.metrics,
+        cases=found.cases,
     )

@@ -13,9 +13,9 @@ from arc_core.evaluation.roc import Roc, delong, roc_of, standardised, weighted_
 from arc_core.evaluation.segmentation import Segmentation, segmentation_of
 from arc_core.evaluation.subgroups import Subgroup, subgroups_of
 from arc_core.evaluation.threshold import Confusion, chosen_apart, confusion_of
-from arc_core.experiments.metric import Estimate, Task
+from arc_core.experiments.metric import OF_TASK, Estimate, Task
 from arc_core.experiments.result import Case
-from arc_core.gate.bootstrap import weighted_auc, weighted_mean, weighted_sensitivity
+from arc_core.gate.bootstrap import interval, weighted_auc, weighted_mean, weighted_sensitivity
 from arc_core.record import Record
 
 VERSION = 1
@@ -77,6 +77,12 @@ def evaluation_of(
             for group in subgroups_of(cohort.cases, task, grouping, group_of)
         ),
     )
+
+
+def metrics_of(cases: Sequence[Case], task: Task) -> dict[str, Estimate]:
+    """Every metric of the task that the cases define, with its interval."""
+    found = {metric: interval(cases, metric) for metric in OF_TASK[task]}
+    return {metric: estimate for metric, estimate in found.items() if estimate is not None}
 
 
 def _classification(cohort: Cohort, threshold: float | None) -> Classification | None:

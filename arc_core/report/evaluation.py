@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from arc_core.data.groupings import groups_of
 from arc_core.data.manifest import Dataset
 from arc_core.data.study import dataset_of
 from arc_core.errors import ArcError
@@ -47,7 +48,7 @@ def told_of_evaluation(
     try:
         cases = read_cases(memory, runs, champion.id)
         sha256 = sha256_of_file(runs.path(champion.id, CASES))
-        found = _evaluated(study, cases, sha256, groups_of(study, dataset), folder / KEPT)
+        found = _evaluated(study, cases, sha256, groups_of(dataset, study.task), folder / KEPT)
     except ArcError as error:
         return {"fault": str(error)}
     own, setting = printed_of(found), setting_of(dataset, champion, folds=len({case.fold for case in cases}))
@@ -82,19 +83,6 @@ def _evaluated(
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, canonical_json(kept.model_dump(mode="json")) + b"\n")
     return found
-
-
-def groups_of(study: Study, dataset: Dataset) -> dict[str, dict[str, str]]:
-    """What the data tell of each image, where it is not the same for all; a label parts no classification."""
-    told: dict[str, dict[str, str]] = {"site": {}, "camera": {}, "label": {}}
-    for case in dataset.cases:
-        label = None if case.label is None else ("normal", "glaucoma")[case.label]
-        for grouping, name in (("site", case.site), ("camera", case.camera), ("label", label)):
-            if name is not None:
-                told[grouping][case.image_id] = name
-    if study.task == "classification":
-        del told["label"]
-    return {grouping: groups for grouping, groups in told.items() if len(set(groups.values())) > 1}
 
 
 def printed_of(found: Evaluation) -> Mapping[str, Estimate]:

@@ -67,6 +67,11 @@ def page_of(template: str, *, title: str, script: str = "", **told: Any) -> byte
     return _of_html().get_template(template).render(told, title=title, **own).encode()
 
 
+def fragment(template: str, **told: Any) -> Markup:
+    """A template of HTML that is a part of a page, filled in; text from records stays text."""
+    return Markup(_of_html().get_template(template).render(told))  # noqa: S704  # escaped as it was filled in
+
+
 @cache
 def _of_markdown() -> "Environment":
     """Not HTML: the Markdown renderers that show it escape it themselves. Compiles each template once."""

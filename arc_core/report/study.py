@@ -22,6 +22,7 @@ from arc_core.report.evaluation import told_of_evaluation
 from arc_core.report.gate import told_of_gate
 from arc_core.report.overlays import overlay_of, ranked_cases
 from arc_core.report.page import TEMPLATES, Picture, html_of, inline, markdown, page_of
+from arc_core.report.sealed import section_of_test_part
 from arc_core.report.standing import Standing
 from arc_core.report.summary import Row, arm_in_words, cohort_in_words, rows_of, spec_in_words, split_in_words
 
@@ -61,6 +62,7 @@ def write_study_report(
         "gate": html_of(markdown("gate.md.j2", gate=told_of_gate(memory, study))),
         "front": html_of(markdown("front.md.j2", label=METRICS[study.metric].label, **front)),
         "evaluation": told_of_evaluation(memory, study, runs, champion, folder / study.id),
+        "test_part": section_of_test_part(memory, study, home),
         "overlays": _overlays(memory, study, runs, champion),
         "duration": duration,
         "costs": costs_of(memory, study, standing.scorecards),

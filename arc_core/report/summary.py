@@ -1,14 +1,14 @@
 """What a cycle came to: the rows people read in the terminal, the report and the UI."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from pydantic import Field
 
 from arc_core.data.leakage import Leakage
 from arc_core.data.manifest import Dataset
+from arc_core.data.sealed import Sealed, openings_of
 from arc_core.data.splits import Split
-from arc_core.data.study import dataset_of
+from arc_core.data.study import dataset_of, split_of
 from arc_core.experiments.board import Approval, Arm, Decision, Directive, Outcome, Proposal
 from arc_core.experiments.loop import Course
 from arc_core.experiments.memory import Memory
@@ -56,7 +56,7 @@ class PlannedRow(Record):
     device: str
     minutes: float
     memory_mib: float
-    configuration: dict[str, Any]
+    configuration: str = Field(description="of its training, in words; the log has the whole of it")
 
 
 class CycleSummary(Record):
@@ -67,6 +67,7 @@ class CycleSummary(Record):
     metric: str
     simulated: bool
     cohort: str = Field(description="images and patients of the study, in words")
+    held_back: str = Field("", description="that a test part is, and how often it was opened, in words")
     mode: str
     rows: tuple[Row, ...] = ()
     planned: tuple[PlannedRow, ...] = ()
@@ -120,6 +121,7 @@ def summarise(memory: Memory, study: Study, cycle: Cycle, ids: tuple[str, ...]) 
         metric=study.metric,
         simulated=study.simulated,
         cohort=cohort_in_words(dataset_of(study)),
+        held_back=held_back_in_words(memory, study),
         mode=directives[0].mode if directives else "",
         rows=tuple(row for row in rows if row.experiment_id in ids),
         rejected=sum(
@@ -158,6 +160,21 @@ def cohort_in_words(dataset: Dataset) -> str:
     if not dataset.has_patient_ids:
         return f"{images}, patients unknown: each image counted as one"
     return f"{images} of {len({case.patient_id for case in dataset.cases})} patients"
+
+
+def size_in_words(sealed: Sealed, dataset: Dataset) -> str:
+    """`12 images of 9 patients`, of the test part of that dataset's study."""
+    return f"{sealed.images} images" + (f" of {sealed.patients} patients" if dataset.has_patient_ids else "")
+
+
+def held_back_in_words(memory: Memory, study: Study) -> str:
+    """`12 images of 9 patients are held back, sealed; never opened`; nothing without a test part."""
+    sealed = split_of(study).sealed
+    if sealed is None:
+        return ""
+    times = len(openings_of(memory.ledger, sealed))
+    often = f"opened {times} time{'' if times == 1 else 's'}" if times else "never opened"
+    return f"{size_in_words(sealed, dataset_of(study))} are held back, sealed; {often}"
 
 
 def split_in_words(split: Split, dataset: Dataset) -> str:

@@ -9,17 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from arc_core.data.groupings import GROUPINGS, groups_of
 from arc_core.data.manifest import Dataset, ImageCase
 from arc_core.data.reader import decode_image, decode_mask, read_bytes
-from arc_core.data.sealed import Sealed, reopened
+from arc_core.data.sealed import Sealed, openings_of, reopened
 from arc_core.data.splits import hold_back
 from arc_core.data.study import split_of
 from arc_core.errors import DatasetError, StoreError
-from arc_core.evaluation.evaluation import VERSION, Evaluation, evaluation_of
+from arc_core.evaluation.evaluation import VERSION, Evaluation, evaluation_of, metrics_of
 from arc_core.evaluation.threshold import RULE, choose_threshold
 from arc_core.experiments.events import digest, event
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.metric import OF_TASK
+from arc_core.experiments.metric import OF_TASK, Estimate
 from arc_core.experiments.result import Case
 from arc_core.experiments.study import Experiment, Study
 from arc_core.experiments.verification import EVALUATIONS
@@ -35,12 +36,16 @@ Predict = Callable[[Any], Prediction]
 
 
 class Opened(Record):
-    """The test part, measured. `number`: how often it has been opened, this time included."""
+    """The test part, measured. `number`: how often it has been opened, this time included.
+
+    `metrics`: those of the plan, where the cases define them; the rest is in the evaluation.
+    """
 
     study_id: str
     experiment_id: str
     number: int
     threshold: float | None
+    metrics: dict[str, Estimate]
     evaluation: Evaluation
 
 
@@ -56,18 +61,21 @@ def sealed_of(study: Study) -> Sealed:
     return sealed
 
 
-def lock_plan(memory: Memory, study: Study, by: str, reason: str, document: Path | None) -> None:
-    """Lock how the test part will be analysed; `document` is a person's own plan, kept by its hash."""
+def lock_plan(memory: Memory, study: Study, by: str, reason: str, document: Path | None) -> Event:
+    """Lock how the test part will be analysed; `document` is a person's own plan, kept by its hash.
+
+    Gives what the ledger now says: the plan is its facts, `outputs` has the hashes of it and of `document`.
+    """
     plan = _plan_of(study)
     outputs = {"plan": digest(plan)} | ({} if document is None else {document.name: sha256_of_file(document)})
     locked = event("sap.locked", study.id, Actor(name=by), reason=reason, outputs=outputs, facts=plan)
-    _lock(memory, study, locked, "the plan")
+    return _lock(memory, study, locked, "the plan")
 
 
-def _lock(memory: Memory, study: Study, locked: Event, what: str) -> None:
+def _lock(memory: Memory, study: Study, locked: Event, what: str) -> Event:
     """Append it; what is locked once the test part has been opened is a deviation too."""
     told = [locked]
-    if (opened := openings(memory, study)) > 0:
+    if (opened := len(openings_of(memory.ledger, sealed_of(study)))) > 0:
         known = any(memory.ledger.entries(kind=locked.kind, subject=locked.subject))
         why = (
             f"{what} is locked {'anew ' if known else ''}after the test part was opened "
@@ -75,6 +83,7 @@ def _lock(memory: Memory, study: Study, locked: Event, what: str) -> None:
         )
         told.insert(0, event("deviation.recorded", locked.subject, locked.actor, reason=why))
     memory.ledger.append(*told)
+    return locked
 
 
 def _plan_of(study: Study) -> dict[str, Json]:
@@ -82,6 +91,7 @@ def _plan_of(study: Study) -> dict[str, Json]:
         "task": study.task,
         "primary metric": study.metric,
         "metrics": list(OF_TASK[study.task]),
+        "subgroups": list(GROUPINGS[study.task]),
         "intervals": f"95 %, percentile bootstrap by patient, {RESAMPLES} resamples",
         "threshold": RULE,
         "evaluation": VERSION,
@@ -146,12 +156,14 @@ def open_test(
     )
     test = reopened(sealed, study.task, hold_back)
     cases = tuple(_measured(test, case, predict) for case in test.cases)
-    evaluation = evaluation_of(cases, study.task, threshold=threshold)
+    groups = groups_of(test, study.task)
+    evaluation = evaluation_of(cases, study.task, threshold=threshold, groups=groups)
     opened = Opened(
         study_id=study.id,
         experiment_id=champion.id,
         number=number,
         threshold=threshold,
+        metrics=metrics_of(cases, study.task),
         evaluation=evaluation,
     )
     _keep(memory, opened, cases, home)
@@ -161,13 +173,6 @@ def open_test(
 def file_of(opened: Opened) -> str:
     """Where its figures and cases lie, under the home."""
     return f"{EVALUATIONS}/{opened.study_id}-test-{opened.number}.json"
-
-
-def openings(memory: Memory, study: Study) -> int:
-    """How often the study's test part has been opened, in whichever study that has the same."""
-    sealed = sealed_of(study).sha256
-    opened = memory.ledger.entries(kind="testset.opened")
-    return sum(entry.event.inputs.get("test") == sealed for entry in opened)
 
 
 def _measured(test: Dataset, case: ImageCase, predict: Predict) -> Case:

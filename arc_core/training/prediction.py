@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arc_core.data.faults import Faults
 from arc_core.data.folder import list_images
 from arc_core.data.reader import Pixels, read_image, write_mask, write_png
 from arc_core.errors import DatasetError
@@ -35,7 +36,10 @@ def images_in(folder: Path) -> dict[str, Path]:
         raise DatasetError("this is a file, not a folder", where=folder, cure="Give the folder it lies in.")
     if not folder.is_dir():
         raise DatasetError("no such folder", where=folder, cure="Give the folder that holds the photographs.")
-    return list_images(folder / "images" if (folder / "images").is_dir() else folder)
+    faults = Faults(folder)
+    found = list_images(folder / "images" if (folder / "images").is_dir() else folder, faults)
+    faults.end()
+    return found
 
 
 def check_out(folder: Path, out: Path) -> None:

@@ -244,6 +244,36 @@ tells()
 """
 
 
+FAILS = """
+from prefect import flow, task
+from arc_core.errors import DatasetError
+@task
+def broken(error):
+    raise error
+@flow
+def fails(error):
+    broken(error)
+for error in (DatasetError("no such folder", where="/nowhere", cure="Mend it."), ValueError("not foreseen")):
+    try:
+        fails(error)
+    except type(error):
+        pass
+"""
+
+
+def test_the_console_has_no_traceback_of_an_error_that_was_foreseen(arc_home, prefect_server, tmp_path):
+    env = prefect_environment(tmp_path) | {"PREFECT_API_URL": prefect_server, "PREFECT_LOGGING_LEVEL": "INFO"}
+    ran = subprocess.run(
+        [sys.executable, "-c", FAILS], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    foreseen, other = ran.stderr.partition("not foreseen")[::2]
+    assert "/nowhere: no such folder. Mend it." in foreseen
+    assert "Traceback" not in foreseen
+    assert "Traceback" in other
+    told = [line for line in lines(arc_home) if "DatasetError" in line.get("traceback", "")]
+    assert len(told) == 2, "of task and flow, in the file"
+
+
 def test_what_the_prefect_server_is_told_holds_no_secret(arc_home, secrets, prefect_server, tmp_path):
     env = prefect_environment(tmp_path) | {"PREFECT_API_URL": prefect_server}
     subprocess.run([sys.executable, "-c", FLOW], env=env, cwd=tmp_path, capture_output=True, check=True)

@@ -175,3 +175,11 @@ def test_the_example_file_lists_every_variable_with_its_default(tmp_path: Path) 
     loaded = load_settings(_env_file=uncommented)
     assert set(loaded.roles) == {"default", "historian"}
     assert loaded.model_copy(update={"roles": {}}) == load_settings()
+
+
+@pytest.mark.parametrize("name", ["ARC_HOME", "ARC_ANCHORS"])
+def test_a_folder_whose_name_is_no_text(monkeypatch, name):
+    monkeypatch.setenv(name, "/caf\udce9")
+    with pytest.raises(SettingsError, match=f"{name}: the folder's name is not UTF-8") as caught:
+        load_settings()
+    assert r"caf\udce9" in str(caught.value)

@@ -10,7 +10,7 @@ from arc_core.report.summary import CycleSummary, Row
 from flows.command_line import cycle_command
 from flows.cycle import arc
 from flows.loop import _need_one_that_ran
-from tests.arc_core.data.breakage import bright_copies
+from tests.arc_core.data.breakage import bright_copies, edit_rows
 from tests.command import TINY, run_cycle
 
 
@@ -30,6 +30,13 @@ def refused(arc_home, monkeypatch, capsys):
         return said.err
 
     return run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A valid dataset of 12 images."""
+    generate(SyntheticConfig(cases=12, image_size_px=64), tmp_path / "eyes")
+    return tmp_path / "eyes"
 
 
 @pytest.mark.parametrize(
@@ -180,3 +187,34 @@ def test_a_folder_of_prefect_that_can_not_be(tmp_path):
     assert ran.err.startswith("SettingsError: PREFECT_HOME: the folder can't be used: ")
     assert "got /dev/null" in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+ESCAPE = "\x1b]0;taken\x07\x1b[31m"
+SHOWN = r"\x1b]0;taken\x07\x1b[31m"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--data", f"/nowhere{ESCAPE}"), (f"spec.epochs={ESCAPE}",), (f"--no{ESCAPE}",), (ESCAPE,)]
+)
+def test_control_characters_are_shown_and_do_nothing(refused, arguments):
+    said = refused(*arguments)
+    assert SHOWN in said
+    assert not {"\x1b", "\x07"} & set(said)
+
+
+def test_nor_do_those_of_a_dataset(refused, folder):
+    edit_rows(folder, lambda rows: [*rows[:-1], f"{rows[-1].split(',')[0]},{ESCAPE},p,s,c"])
+    assert "\x1b" not in refused("--data", str(folder))
+    edit_rows(folder, lambda rows: [f"{rows[0]},{ESCAPE},{ESCAPE}", *rows[1:]])
+    assert "\x1b" not in refused("--data", str(folder))
+
+
+def test_a_line_break_that_was_given_begins_no_line(refused):
+    assert len(refused("--data", "/nowhere\nConfigError: forged").splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [("--data", "/caf\udce9"), ("spec.epochs=\udce9",)])
+def test_what_is_not_utf_8_is_refused(refused, arguments):
+    said = refused(*arguments)
+    assert r"\udce9 is not UTF-8" in said
+    assert "usage: python -m flows.cycle" in said

@@ -144,7 +144,15 @@ def test_a_dry_run_says_what_it_would_train(dry_run):
     header = next(line for line in dry_run.out.splitlines() if "hypothesis" in line)
     assert all(column in header for column in ("what would change", "device", "minutes", "memory MiB"))
     assert "dry run of cycle 2" in dry_run.out
-    assert '"micro_batch"' in dry_run.out
+    assert "final training configuration: " in dry_run.out
+    assert "{" not in dry_run.out
+    lines = [json.loads(line) for line in (dry_run.home / "logs" / "arc.jsonl").read_text().splitlines()]
+    planned = [line for line in lines if line["message"].startswith("final training configuration: {")]
+    assert {line["experiment_id"] for line in planned} == set(
+        re.findall(r"^(exp-\w+) final", dry_run.out, re.M)
+    )
+    assert planned
+    assert all('"micro_batch":' in line["message"] for line in planned)
     assert "time: start and imports" in dry_run.out
 
 

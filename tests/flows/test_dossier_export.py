@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -67,6 +68,16 @@ def test_a_study_whose_test_part_was_opened_twice(home, tmp_path):
     assert card["intended_use"]["device.indications"]["answer"] == NOT_PROVIDED
     text = (out / "model_card.md").read_text()
     assert "Openings of the test part: 2 in this study, 2 of them for this model" in text
+    assert tested["mean Dice"]["evaluation"] == tested["AUC"]["evaluation"]
+    report = (out / "validation_report.md").read_text()
+    groups = report.partition("## Internal testing: subgroups")[2].partition("\n## ")[0]
+    source = tested["AUC"]["evaluation"][:8]
+    assert re.search(rf"^\| site: .*\d \[.*\({source}\)", groups, re.MULTILINE)
+    parts = {group["part"]: group["evaluation"] for group in card["subgroups"]}
+    assert parts == {
+        "internal testing": tested["AUC"]["evaluation"],
+        "out-of-fold": tuned["AUC"]["evaluation"],
+    }
     with (out / "testset_access_log.csv").open(newline="") as file:
         log = list(csv.DictReader(file))
     assert [row["reason"] for row in log] == ["the study is over", "once more"]

@@ -1,6 +1,7 @@
 """A sealed test part in a real study: it opens in one order only, is counted, and has no other door."""
 
 import csv
+import hashlib
 import json
 import shutil
 import subprocess
@@ -14,8 +15,13 @@ from arc_core.data.manifest import read_dataset
 from arc_core.data.splits import hold_back
 from arc_core.data.study import split_of
 from arc_core.errors import StoreError
+from arc_core.report.standing import standing_of
+from arc_core.report.study import write_study_report
+from arc_core.report.summary import held_back_in_words
 from arc_core.training.opening import lock_plan, lock_threshold, open_test
-from tests.command import TWO, copied, environment, memory_in, run_cycle
+from tests.arc_core.report.pages import Page
+from tests.browser import rendered
+from tests.command import TWO, Finished, copied, environment, memory_in, run_cycle
 from tests.conftest import ROOT
 
 SHARE = "data.test=0.25"
@@ -34,16 +40,15 @@ def command(home: Path, module: str, *arguments: str) -> "subprocess.CompletedPr
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    home = tmp_path_factory.mktemp("sealed") / "home"
-    ran = run_cycle(home, *STUDY)
+def made(tmp_path_factory) -> Finished:
+    ran = run_cycle(tmp_path_factory.mktemp("sealed") / "home", *STUDY)
     assert ran.code == 0, ran.err
-    return home
+    return ran
 
 
 @pytest.fixture
 def home(made, tmp_path) -> Path:
-    return copied(made, tmp_path / "home")
+    return copied(made.home, tmp_path / "home")
 
 
 def study_in(home: Path):
@@ -99,6 +104,71 @@ def test_it_opens_after_plan_and_threshold_alone(home):
     ran = command(home, "dossier", *opening)
     assert ran.returncode == 2
     assert "locked under another plan" in ran.stderr
+
+
+def section_of(home: Path, name: str) -> str:
+    page = (home / "report" / name).read_text()
+    return page.partition('<section id="test-part"')[2].partition("</section>")[0]
+
+
+def test_people_are_told_of_it(made, home):
+    """In the terminal, by each act, and on the study's page: of its figures only once it was opened."""
+    study = study_in(home)
+    size = f"{split_of(study).sealed.images} images of {split_of(study).sealed.patients} patients"
+    assert f"test part: {size} are held back, sealed; never opened" in made.out.splitlines()
+    page = f"{study.id}.html"
+    assert "It has never been opened" in section_of(home, page) == section_of(home, "index.html")
+    sap = home.parent / "plan.txt"
+    sap.write_text("our plan")
+    planned = command(home, "dossier", "lock-plan", "--by", "Ada", "--file", str(sap)).stdout
+    (event,) = [e.event for e in memory_in(home).ledger.entries(kind="sap.locked")]
+    for words in (
+        f"The analysis plan of {study.id} is locked, by Ada:",
+        "metrics: mean_dice, disc_dice, cup_dice, vcdr_mae, auc, brier, sensitivity_at_85, sensitivity_at_95",
+        "subgroups: site, camera, sex, age, label",
+        f"test part: {split_of(study).sealed.sha256}",
+        f"Its SHA-256: {event.outputs['plan']}",
+        f"SHA-256 of plan.txt: {hashlib.sha256(b'our plan').hexdigest()}",
+        "Next: python -m flows.dossier lock-threshold --by NAME",
+    ):
+        assert words in planned.splitlines()
+    assert (
+        "open-test --by NAME --reason TEXT" in command(home, "dossier", "lock-threshold", "--by", "A").stdout
+    )
+    hostile = "</section><script>taken</script>"
+    for reason in ("the study is over", hostile):
+        ran = command(home, "dossier", "open-test", "--by", "Ada", "--reason", reason)
+        assert ran.returncode == 0, ran.stderr
+    (cases,) = [json.loads((home / "evaluations" / f"{study.id}-test-1.json").read_bytes())["cases"]]
+    dice = sum((case["disc_dice"] + case["cup_dice"]) / 2 for case in cases) / len(cases)
+    said = next(line for line in ran.stdout.splitlines() if line.startswith("mean Dice: "))
+    assert said.startswith(f"mean Dice: {dice:.3f} [")
+    shown = Page(rendered((home / "report" / page).as_uri()))
+    assert [row[2:4] for row in shown.rows if len(row) == 5 and row[2] == "Ada"] == [
+        ["Ada", "the study is over"],
+        ["Ada", hostile],
+    ]
+    (row,) = [row for row in shown.rows if row[:1] == ["mean Dice"]]
+    assert [" ".join(cell.split()) for cell in row[1:]] == [said.removeprefix("mean Dice: ")] * 2
+    assert section_of(home, page) == section_of(home, "index.html")
+    assert "script" in shown.tags  # the page's own, which sorts
+    memory = memory_in(home)
+    assert held_back_in_words(memory, study).endswith("opened 2 times")
+    (home / "evaluations" / f"{study.id}-test-1.json").write_text("{}")
+    write_study_report(memory, study, home, standing_of(memory, study), {"front": None})
+    assert "Opening 1 has no figures: " in section_of(home, page)
+
+
+def test_subgroups_of_the_test_part_are_measured(home):
+    for act in (("lock-plan",), ("lock-threshold",), ("open-test", "--reason", "x")):
+        assert command(home, "dossier", *act, "--by", "Ada").returncode == 0
+    (path,) = (home / "evaluations").iterdir()
+    opened = json.loads(path.read_bytes())["opened"]
+    groups = opened["evaluation"]["subgroups"]
+    assert {each["grouping"] for each in groups} >= {"site", "camera"}
+    for grouping in {each["grouping"] for each in groups}:
+        own = [each["images"] for each in groups if each["grouping"] == grouping]
+        assert sum(own) == opened["evaluation"]["images"]
 
 
 def test_a_plan_of_another_version_opens_nothing(home, monkeypatch):
@@ -163,6 +233,28 @@ def test_a_study_without_one_has_nothing_to_open(one_cycle):
         assert ran.returncode == 2
         assert "the study has no test part" in ran.stderr
         assert "data.test" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("lock-plan", "--by", "Ad\udce4"),
+        ("lock-plan", "--by", "Ada", "--file", "/caf\udce9"),
+        ("open-test", "--by", "Ada", "--reason", "caf\udce9"),
+    ],
+)
+def test_what_is_not_utf_8_is_refused(one_cycle, arguments):
+    ran = command(one_cycle.home, "dossier", *arguments)
+    assert ran.returncode == 2
+    assert "is not UTF-8" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_control_characters_do_nothing_to_the_terminal(one_cycle):
+    ran = command(one_cycle.home, "dossier", "lock-plan", "--by", "\x1b[31mAda", "--study", "\x1b[31mnone")
+    assert ran.returncode == 2
+    assert "\x1b" not in ran.stderr + ran.stdout
+    assert r"got \x1b[31mnone" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,9 @@ class Up:
             time.sleep(0.2)
 
 
-def run(script: str, env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [ROOT / "scripts" / script], env=env, cwd="/", capture_output=True, text=True, check=False
-    )
+def run(script: str, env: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [ROOT / "scripts" / script, *arguments]
+    return subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, check=False)
 
 
 def free_port() -> int:

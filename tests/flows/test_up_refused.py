@@ -53,3 +53,18 @@ def test_a_port_on_which_any_program_listens(tmp_path):
     assert f"Port {port} is taken" in refused.stderr
     assert "ARC_PREFECT_PORT" in refused.stderr
     assert refused.stdout == "", "nothing was started"
+
+
+@pytest.mark.parametrize("script", ["up", "health"])
+def test_help_is_shown_and_starts_nothing(tmp_path, script):
+    told = run(script, environment(tmp_path / "home"), "--help")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith(f"usage: scripts/{script} [-h]")
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("script", ["up", "health"])
+def test_an_unknown_argument_is_refused(tmp_path, script):
+    refused = run(script, environment(tmp_path / "home"), "--version")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "unrecognized arguments: --version" in refused.stderr

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arc_core.config import load_config
+from arc_core.data.faults import Faults
 from arc_core.data.labels import COLUMNS, read_labels
 from arc_core.errors import ArcError, DatasetError, SpecError
 from arc_core.experiments.spec import parse_spec
@@ -31,7 +32,9 @@ def test_labels(tmp_path, head, rest):
     path = tmp_path / "labels.csv"
     path.write_bytes(head.encode() + rest)
     try:
-        rows = read_labels(path)
+        faults = Faults(tmp_path)
+        rows = read_labels(path, faults)
+        faults.end()
     except DatasetError as error:
         assert str(path) in str(error)
         assert error.cure

@@ -101,14 +101,14 @@ def _sizes(cases: tuple[ImageCase, ...]) -> str:
 
 def _places(facts: Facts) -> list[Block]:
     found: list[Block] = []
-    for column in ("site", "camera"):
-        names = Counter(getattr(case, column) for case in facts.dataset.cases)
+    for column, field in (("site", "site"), ("camera", "camera"), ("sex", "sex"), ("age", "age_group")):
+        names = Counter(getattr(case, field) for case in facts.dataset.cases)
         if set(names) == {None}:
             found.append(text(f"{column}: {UNKNOWN}"))
             continue
         rows = []
         for name, images in sorted(names.items(), key=lambda item: (item[0] is None, item[0])):
-            own = [case for case in facts.dataset.cases if getattr(case, column) == name]
+            own = [case for case in facts.dataset.cases if getattr(case, field) == name]
             ill = sum(case.label == 1 for case in own)
             rows.append(
                 (name or NOT_PROVIDED, str(images), str(len({case.patient_id for case in own})), str(ill))

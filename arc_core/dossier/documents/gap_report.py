@@ -50,6 +50,9 @@ def _of_record(facts: Facts) -> tuple[Gap, ...]:
         gap("sites", "no site is recorded for some images: no figures by site", "site in labels.csv")
     if any(case.camera is None for case in facts.dataset.cases):
         gap("cameras", "no camera is recorded for some images: no figures by camera", "camera in labels.csv")
+    for column, field in (("sex", "sex"), ("age", "age_group")):
+        if any(getattr(case, field) is None for case in facts.dataset.cases):
+            gap(column, f"not recorded for some images: no figures by {column}", f"{column} in labels.csv")
     if facts.split.leakage is None:
         gap("near-duplicates", "were not looked for when the split was frozen", "a new study", CLAIM)
     sealed = facts.split.sealed

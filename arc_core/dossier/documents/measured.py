@@ -1,6 +1,6 @@
 """An evaluation as tables, each number with the evaluation in the ledger that it comes from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from arc_core.dossier.document import Block, Cell, Section, Table, text
 from arc_core.dossier.facts import Facts
@@ -16,10 +16,15 @@ DEFINED = "docs/evaluation.md of ARC defines every figure, with its source and w
 
 
 class Measured:
-    """The figures of one evaluation. `subject`: what the ledger's evaluation is about."""
+    """The figures of one evaluation. `subject`: what the ledger's evaluation is about.
 
-    def __init__(self, facts: Facts, found: Evaluation, subject: str) -> None:
-        self.facts, self.found, self.subject = facts, found, subject
+    `metrics`: of the same cases; some are not among the figures.
+    """
+
+    def __init__(
+        self, facts: Facts, found: Evaluation, subject: str, metrics: Mapping[str, Estimate]
+    ) -> None:
+        self.facts, self.found, self.subject, self.metrics = facts, found, subject, metrics
 
     def figure(self, name: str, value: Estimate | float | None, unit: str = "") -> Figure | None:
         return None if value is None else self.facts.evaluations.figure(name, value, self.subject, unit)
@@ -27,7 +32,7 @@ class Measured:
     def main(self) -> dict[str, Figure]:
         """The figures that stand for the others, name → figure."""
         masks, scores = self.found.segmentation, self.found.classification
-        known: dict[str, Figure | None] = {}
+        known = {METRICS[name].label: self._metric(name) for name in ("mean_dice", "dri")}
         if masks is not None:
             known["disc Dice, mean"] = self.figure("disc Dice, mean", masks.disc.dice_mean)
             known["cup Dice, mean"] = self.figure("cup Dice, mean", masks.cup.dice_mean)
@@ -78,6 +83,7 @@ class Measured:
             caption=note,
         )
         others: list[tuple[str, Cell]] = [
+            ("mean Dice of disc and cup", self._metric("mean_dice")),
             ("vCDR, mean absolute error", self.figure("vCDR MAE", masks.vcdr_mae)),
             (
                 "images whose cup leaves the reference's disc",
@@ -159,6 +165,9 @@ class Measured:
             caption=f"Too small to tell: fewer than {FEW_PATIENTS} patients, or {FEW_OF_A_CLASS} images of "
             "a class that the group has. Shown all the same: its interval says how little is known.",
         )
+
+    def _metric(self, name: str) -> Figure | None:
+        return self.figure(METRICS[name].label, self.metrics.get(name))
 
     def _count(self, name: str, value: int | None) -> Figure | None:
         return self.figure(name.replace("_", " "), value, "images")

@@ -23,7 +23,10 @@ def model_card(facts: Facts) -> Document:
             Section(title="Model", blocks=(fields(_model(facts)),)),
             Section(title="Intended use", blocks=(asked(facts, "device"),)),
             Section(title="Performance", blocks=(_performance(facts), text(_openings(facts), kind="note"))),
-            Section(title="Subgroups", blocks=tuple(out_of_fold(facts).subgroups())),
+            *(
+                Section(title=f"Subgroups, {part.lower()}", blocks=tuple(own.subgroups()))
+                for part, own in _parts(facts).items()
+            ),
             Section(title="Data and reference standard", blocks=(fields(_data(facts)),)),
             Section(title="Limitations", blocks=tuple(text(f"• {each}") for each in _limitations(facts))),
             Section(
@@ -42,7 +45,7 @@ def model_card(facts: Facts) -> Document:
 
 def card_json(facts: Facts) -> dict[str, Json]:
     """The same for machines. Each figure carries the hash of its evaluation in full."""
-    tested = of_test(facts)
+    parts = _parts(facts)
     return {
         "wording": WORDING,
         "simulated": facts.study.simulated,
@@ -58,12 +61,14 @@ def card_json(facts: Facts) -> dict[str, Json]:
             for question in questions()
         },
         "performance": {
-            "internal testing": _dumped(tested) if tested else NOT_PROVIDED,
-            "out-of-fold": _dumped(out_of_fold(facts)),
+            part.lower(): _dumped(parts[part]) if part in parts else NOT_PROVIDED
+            for part in (TESTED, OUT_OF_FOLD)
         },
         "subgroups": [
-            group.model_dump(mode="json") | {"evaluation": facts.evaluations.of(facts.experiment.id)}
-            for group in facts.found.subgroups
+            group.model_dump(mode="json")
+            | {"part": part.lower(), "evaluation": facts.evaluations.of(own.subject)}
+            for part, own in parts.items()
+            for group in own.found.subgroups
         ],
         "testset_openings": [
             {
@@ -81,6 +86,12 @@ def card_json(facts: Facts) -> dict[str, Json]:
         "limitations": list(_limitations(facts)),
         "gaps": [gap.model_dump(mode="json") for gap in gaps_of(facts)],
     }
+
+
+def _parts(facts: Facts) -> dict[str, Measured]:
+    """What the model was measured on, the least optimistic first."""
+    tested = of_test(facts)
+    return ({TESTED: tested} if tested else {}) | {OUT_OF_FOLD: out_of_fold(facts)}
 
 
 def _dumped(own: Measured) -> Json:

@@ -40,11 +40,11 @@ def of_test(facts: Facts) -> Measured | None:
     opened = facts.opened
     if opened is None or opened.found is None:
         return None
-    return Measured(facts, opened.found, opening_subject(facts.study.id, opened.number))
+    return Measured(facts, opened.found, opening_subject(facts.study.id, opened.number), opened.metrics)
 
 
 def out_of_fold(facts: Facts) -> Measured:
-    return Measured(facts, facts.found, facts.experiment.id)
+    return Measured(facts, facts.found, facts.experiment.id, facts.result.metrics)
 
 
 def sap_lock(facts: Facts) -> dict[str, Json]:

@@ -4,10 +4,12 @@ import pickle
 import shutil
 from contextlib import closing
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from arc_core.data.manifest import read_dataset
+from arc_core.data.labels import _check_header
+from arc_core.data.manifest import _read_files, read_dataset
 from arc_core.data.source import DataConfig
 from arc_core.data.splits import make_split
 from arc_core.data.study import open_study
@@ -23,6 +25,7 @@ from tests.arc_core.data.breakage import (
     one_class,
     recompressed,
     relabel,
+    save_mask,
     scaled_mask,
     small_mask,
     truncated,
@@ -186,6 +189,18 @@ BAD = {
         "no row",
         "Add a row",
     ),
+    **{
+        f"age {age}": (
+            CLS,
+            lambda f, age=age: edit_rows(
+                f, lambda r: [f"{r[0]},age", f"{r[1]},{age}", *(f"{x},50" for x in r[2:])]
+            ),
+            "labels.csv, line 2",
+            f"got '{age}'; expected years",
+            "leave it empty",
+        )
+        for age in ("old", "-1", "121", "nan")
+    },
     "patient empty": (
         CLS,
         lambda f: edit_rows(f, lambda r: [*r[:-1], r[-1].split(",")[0] + ",1,,s,c"]),
@@ -209,6 +224,90 @@ def test_message_names_the_file_and_the_cure(name, folder):
     assert cure in caught.value.cure
     assert cure in message
     assert caught.value.exit_code == 2
+
+
+def complaint_of(folder, task=CLS) -> str:
+    with pytest.raises(DatasetError) as caught:
+        read_dataset(folder, task)
+    return str(caught.value)
+
+
+def test_the_faults_of_table_and_folders_are_told_in_one_error(folder):
+    edit_rows(folder, lambda rows: [*rows[:-2], "ghost,1,p,s,c", "lost,2,p,s,c", "short,1"])
+    first(folder, "masks").unlink()
+    (folder / "images" / "notes.txt").write_text("x")
+    head, *told = complaint_of(folder, SEG).splitlines()
+    assert head == f"{folder}: 7 faults. Mend them all; they are:"
+    for words in (
+        "notes.txt: this is no image",
+        "no mask (1 of 24",
+        "line 25: the label of 'lost'",
+        "line 26: the row has more or fewer fields",
+        "'ghost' has no image",
+    ):
+        assert len([line for line in told if words in line]) == 1, words
+    assert len([line for line in told if "has no row" in line]) == 2
+    assert len(told) == 7, "a row with a wrong label has no second fault for its image"
+
+
+def test_of_many_faults_the_first_ten_are_told_and_how_many_there_are(folder):
+    edit_rows(folder, lambda rows: [rows[0], *(row.replace(",", ",9", 1) for row in rows[1:])])
+    head, *told = complaint_of(folder).splitlines()
+    assert head == f"{folder}: 24 faults. Mend them all; the first ten:"
+    assert [line.split(" line ")[1].split(":")[0] for line in told] == [str(n) for n in range(2, 12)]
+
+
+def test_the_faults_in_the_files_are_told_in_one_error(folder):
+    truncated(folder)
+    for path in sorted((folder / "masks").iterdir())[1:3]:
+        save_mask(path, np.zeros((64, 64)))
+    head, *told = complaint_of(folder, SEG).splitlines()
+    assert head == f"{folder}: 3 faults. Mend them all; they are:"
+    assert ["damaged" in told[0], *("the mask has no disc" in line for line in told[1:])] == [True] * 3
+
+
+def test_a_fault_that_is_kept_holds_no_image(folder):
+    """Thousands of them are told at the end, each with all that its traceback would lead to."""
+    truncated(folder)
+    fault = _read_files(first(folder), None)
+    assert isinstance(fault, DatasetError)
+    assert fault.__traceback__ is fault.__context__ is None
+
+
+def test_every_copy_is_told(folder):
+    copied(folder, "other")
+    shutil.copy(first(folder), folder / "images" / "zz_more.png")
+    edit_rows(folder, lambda rows: [*rows, rows[-1].replace("zz_copy", "zz_more")])
+    told = complaint_of(folder).splitlines()[1:]
+    assert [words in line for words, line in zip(("zz_copy.png", "zz_more.png"), told, strict=True)] == [
+        True
+    ] * 2
+
+
+def test_a_line_of_a_list_of_faults_can_not_be_forged(folder):
+    edit_rows(folder, lambda rows: [*rows, '"x\n  forged\x1b[31m",1,p,s,c', "ghost,1,p,s,c"])
+    told = complaint_of(folder).splitlines()
+    assert len(told) == 3
+    assert "\x1b" not in "".join(told)
+
+
+def test_columns_by_the_thousand_are_read_at_once(folder):
+    """In time that grows with their number: each was once counted among all, which took half a minute."""
+    compared = 0
+
+    class Counted(str):
+        def __eq__(self, other):
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    names = [Counted(name) for name in ("image_id", "label", *map(str, range(500)))]
+    _check_header(folder / "labels.csv", names)
+    assert compared < 10 * len(names)
+    with pytest.raises(DatasetError, match="column '7' stands there twice"):
+        _check_header(folder / "labels.csv", [*names, "9", "7"])
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "masks"])

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from arc_core.data.manifest import read_dataset
+from arc_core.provenance.canonical import sha256_of
 
 
 def test_lists_cases_with_patients_labels_and_sites(simulated):
@@ -104,3 +105,30 @@ def test_the_real_dataset(drishti):
     assert (512, 1024) in {(case.width_px, case.height_px) for case in dataset.cases}
     assert not dataset.has_patient_ids
     assert not dataset.simulated
+
+
+def with_columns(folder, head: str, cells: str) -> None:
+    rows = (folder / "labels.csv").read_text().splitlines()
+    (folder / "labels.csv").write_text(
+        "\n".join([f"{rows[0]},{head}", *(f"{row},{cells}" for row in rows[1:])])
+    )
+
+
+def test_sex_and_the_group_of_age_are_read_and_count(simulated, folder):
+    with_columns(folder, "sex,age", "female,59.5")
+    dataset = read_dataset(folder, "classification")
+    assert {(case.sex, case.age_group) for case in dataset.cases} == {("female", "40–59")}
+    assert dataset.sha256 != simulated.sha256
+
+
+@pytest.mark.parametrize(("head", "cells"), [("sex,age", ","), ("country,remark", "NO,none")])
+def test_what_is_empty_or_no_column_of_arc_s_changes_no_hash(simulated, folder, head, cells):
+    """A folder from before ARC read these columns is still the same study."""
+    with_columns(folder, head, cells)
+    assert read_dataset(folder, "classification").sha256 == simulated.sha256
+
+
+def test_the_hash_of_a_folder_is_that_of_the_arc_before(simulated):
+    """Its study is found again, whatever fields a case has got since."""
+    cases = [case.model_dump(mode="json", exclude={"sex", "age_group"}) for case in simulated.cases]
+    assert simulated.sha256 == sha256_of(cases)
