@@ -14,6 +14,7 @@ from arc_core.data.manifest import read_dataset
 from arc_core.data.splits import hold_back
 from arc_core.data.study import split_of
 from arc_core.errors import StoreError
+from arc_core.experiments.events import event
 from arc_core.training.opening import lock_plan, lock_threshold, open_test
 from tests.command import TWO, copied, environment, memory_in, run_cycle
 from tests.conftest import ROOT
@@ -99,6 +100,26 @@ def test_it_opens_after_plan_and_threshold_alone(home):
     ran = command(home, "dossier", *opening)
     assert ran.returncode == 2
     assert "locked under another plan" in ran.stderr
+
+
+def test_what_is_locked_after_an_opening_is_a_deviation(home):
+    memory, study = memory_in(home), study_in(home)
+    champion = memory.champion(study.id)
+    other = next(each for each in memory.experiments(study.id) if each.id != champion.id)
+    lock_plan(memory, study, "Ada", "", None)
+    lock_threshold(memory, study, champion, (), "Ada", "")
+    sealed = {"test": split_of(study).sealed.sha256}
+    memory.ledger.append(event("testset.opened", study.id, inputs=sealed, facts={"number": 1}))
+    lock_threshold(memory, study, champion, (), "Bo", "")
+    lock_threshold(memory, study, other, (), "Bo", "")
+    lock_plan(memory, study, "Bo", "", None)
+    recorded = [entry.event for entry in memory.ledger.entries(kind="deviation.recorded")]
+    when = "after the test part was opened once"
+    assert [(each.subject, each.actor.name, each.reason) for each in recorded] == [
+        (champion.id, "Bo", f"the threshold of {champion.id} is locked anew {when}"),
+        (other.id, "Bo", f"the threshold of {other.id} is locked {when}"),
+        (study.id, "Bo", f"the plan is locked anew {when}"),
+    ]
 
 
 def test_a_plan_of_another_version_opens_nothing(home, monkeypatch):
