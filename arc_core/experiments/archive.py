@@ -4,7 +4,6 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, Text, cast, select
@@ -86,7 +85,10 @@ def _spared() -> Iterator[None]:
 def _outcome(row: Row[Any]) -> Outcome:
     spec = ExperimentSpec.model_validate_json(row.spec)
     figures = Figures.model_validate_json(row.figures) if row.figures is not None else None
-    share_names(spec, *_PARTS(spec), *((figures, *figures.metrics.values()) if figures else ()))
+    for name in PARTS:  # as most specs have them in common
+        part = spec.__dict__[name]
+        spec.__dict__[name] = _known.setdefault(part, part)
+    share_names(spec, spec.loss, *((figures, *figures.metrics.values()) if figures else ()))
     return Outcome(
         experiment_id=row.id,
         cycle=row.cycle,
@@ -98,4 +100,6 @@ def _outcome(row: Row[Any]) -> Outcome:
     )
 
 
-_PARTS = attrgetter("architecture", "loss", "auxiliary", "augmentation", "curriculum", "optimiser")
+PARTS = ("architecture", "auxiliary", "augmentation", "curriculum", "optimiser")  # a loss has no hash
+_known: dict[Record | None, Record | None] = {}
+"""Parts of specs → the one that all share. There are few, and outcomes are many and held for good."""
