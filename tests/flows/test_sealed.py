@@ -15,6 +15,7 @@ from arc_core.data.manifest import read_dataset
 from arc_core.data.splits import hold_back
 from arc_core.data.study import split_of
 from arc_core.errors import StoreError
+from arc_core.experiments.events import event
 from arc_core.report.standing import standing_of
 from arc_core.report.study import write_study_report
 from arc_core.report.summary import held_back_in_words
@@ -169,6 +170,26 @@ def test_subgroups_of_the_test_part_are_measured(home):
     for grouping in {each["grouping"] for each in groups}:
         own = [each["images"] for each in groups if each["grouping"] == grouping]
         assert sum(own) == opened["evaluation"]["images"]
+
+
+def test_what_is_locked_after_an_opening_is_a_deviation(home):
+    memory, study = memory_in(home), study_in(home)
+    champion = memory.champion(study.id)
+    other = next(each for each in memory.experiments(study.id) if each.id != champion.id)
+    lock_plan(memory, study, "Ada", "", None)
+    lock_threshold(memory, study, champion, (), "Ada", "")
+    sealed = {"test": split_of(study).sealed.sha256}
+    memory.ledger.append(event("testset.opened", study.id, inputs=sealed, facts={"number": 1}))
+    lock_threshold(memory, study, champion, (), "Bo", "")
+    lock_threshold(memory, study, other, (), "Bo", "")
+    lock_plan(memory, study, "Bo", "", None)
+    recorded = [entry.event for entry in memory.ledger.entries(kind="deviation.recorded")]
+    when = "after the test part was opened once"
+    assert [(each.subject, each.actor.name, each.reason) for each in recorded] == [
+        (champion.id, "Bo", f"the threshold of {champion.id} is locked anew {when}"),
+        (other.id, "Bo", f"the threshold of {other.id} is locked {when}"),
+        (study.id, "Bo", f"the plan is locked anew {when}"),
+    ]
 
 
 def test_a_plan_of_another_version_opens_nothing(home, monkeypatch):
