@@ -9,6 +9,7 @@ MODULES = (
     "record",
     "errors",
     "provenance.files",
+    "data.faults",
     "data.folder",
     "data.reader",
     "data.anatomy",
