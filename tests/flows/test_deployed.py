@@ -22,6 +22,7 @@ from tests.command import TINY, environment, memory_in
 from tests.conftest import ROOT
 
 EXPERIMENTS = 4  # one more than may train at once
+TRAININGS = EXPERIMENTS + 2  # the first champion's with further seeds
 OVERRIDES = [*TINY, "launch=pool", f"board.experiments_per_cycle={EXPERIMENTS}"]
 ONE = [*TINY, "launch=pool", "board.experiments_per_cycle=1"]
 TRAINS_S = 10.0  # from a worker's start to well within its first fold
@@ -144,7 +145,7 @@ def test_the_address_is_told(up):
 
 def test_a_cycle_trains_in_the_gpu_pool(up, failed):
     runs = up.runs("arc-gpu")
-    assert len(runs) == EXPERIMENTS
+    assert len(runs) == TRAININGS
     with up.client() as client:
         parents = {client.read_task_run(run.parent_task_run_id).flow_run_id for run in runs}
     assert parents == {failed.id}
@@ -198,8 +199,8 @@ def test_a_failed_cycle_says_so(up, failed):
 
 def test_a_retried_cycle_finishes_without_training_again(up, sealed, retried):
     assert retried.state.is_completed()
-    assert len(sealed) == 2 * EXPERIMENTS
-    assert len(up.runs("arc-gpu")) == EXPERIMENTS
+    assert len(sealed) == 2 * TRAININGS
+    assert len(up.runs("arc-gpu")) == TRAININGS
     for path, (content, modified) in sealed.items():
         assert (path.read_bytes(), path.stat().st_mtime_ns) == (content, modified), path
     memory = memory_in(up.home)

@@ -5,7 +5,6 @@ from collections import Counter
 from arc_core.dossier.document import Block, Document, Picture, Section, Table, fields, text
 from arc_core.dossier.documents.split import Sheet
 from arc_core.dossier.facts import Facts, Tried
-from arc_core.dossier.figure import SHORT
 from arc_core.dossier.guidance import AI_DRAFT
 from arc_core.experiments.metric import OF_TASK
 from arc_core.experiments.result import NoiseFloor
@@ -140,7 +139,7 @@ def _noise_floor(facts: Facts) -> str:
     for told in reversed(facts.history.of("verdict.given")):
         floor = told.facts.get("noise_floor")
         if floor is not None and told.subject in {each.id for each in facts.tried}:
-            return f"{NoiseFloor.model_validate(floor)}, event {told.number} ({told.hash[:SHORT]})"
+            return f"{NoiseFloor.model_validate(floor)}, by the verdict of event {told.number} of the ledger"
     return "not measured: nothing was compared yet"
 
 
