@@ -8,9 +8,11 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from arc_core.experiments.memory import Memory
+from arc_core.experiments.study import Experiment
 
 TINY = (
     "data.synthetic.cases=12",
@@ -98,6 +100,13 @@ def run_cycle(home: Path, *arguments: str, **variables: str) -> Finished:
 def memory_in(home: Path) -> Memory:
     """The store in an ARC home."""
     return Memory(f"sqlite:///{home / 'arc.db'}")
+
+
+def trained_in(memory: Memory) -> tuple[Experiment, ...]:
+    """The experiments of the only study, and their repeats with further seeds."""
+    (study,) = memory.studies()
+    ideas = memory.experiments(study)
+    return (*ideas, *chain.from_iterable(memory.repeats.of([each.id for each in ideas]).values()))
 
 
 def copied(home: Path, to: Path) -> Path:

@@ -12,7 +12,7 @@ import pytest
 
 from arc_core.experiments.memory import Memory
 from arc_core.provenance.canonical import sha256_of_file
-from tests.command import TINY, TWO, environment, run_cycle
+from tests.command import TINY, TWO, environment, run_cycle, trained_in
 from tests.s3 import BUCKET, S3Server
 
 
@@ -57,9 +57,8 @@ def called(
 
 
 def results(memory: Memory) -> dict[str, dict[str, str]]:
-    """Id → files of every finished experiment."""
-    (study,) = memory.studies()
-    found = ((each.id, memory.result(each.id)) for each in memory.experiments(study))
+    """Id → files of everything that has finished."""
+    found = ((each.id, memory.result(each.id)) for each in trained_in(memory))
     return {each: result.files for each, result in found if result is not None}
 
 
@@ -67,7 +66,7 @@ def test_all_that_was_measured_is_in_the_bucket_and_nothing_else(shared, memory,
     objects = s3.objects(shared["ARC_STORAGE_URL"])
     recorded = {f"{each}/{sha}" for each, files in results(memory).items() for sha in files.values()}
     assert objects.keys() == recorded | {"README.txt"}
-    assert len(results(memory)) == 2
+    assert len(results(memory)) >= 2
 
 
 def test_the_champion_predicts_where_it_was_not_trained(shared, memory, home, drawn, prefect_server) -> None:

@@ -15,7 +15,7 @@ from arc_core.report.cycle_notes import plan_note
 from arc_core.report.experiment_notes import approval_note
 from tests.arc_core.report.pages import HOSTILE
 from tests.browser import driven
-from tests.command import TINY, memory_in
+from tests.command import TINY, memory_in, trained_in
 from tests.flows.test_deployed import Up, on_a_free_port
 
 TWO = [*TINY, "launch=pool", "board.experiments_per_cycle=2", "loop.max_gpu_hours=2", "loop.max_usd=5"]
@@ -53,11 +53,14 @@ def shown(artifacts: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
 
 def test_each_experiments_run_says_what_it_is_and_why_it_was_approved(up, memory, artifacts):
     runs = {run.parameters["experiment_id"]: run for run in up.runs("arc-gpu")}
-    (study,) = memory.studies()
     decisions = memory.said_of(list(runs), Decision)
-    assert set(runs) == {experiment.id for experiment in memory.experiments(study)}
+    assert set(runs) == {experiment.id for experiment in trained_in(memory)}
+    repeats = {each.id: each.repeat_of for each in trained_in(memory) if each.repeat_of is not None}
     for id_, run in runs.items():
         assert id_ in run.name
+        if id_ in repeats:
+            assert run.name == f"{id_}: {repeats[id_]} with another seed"
+            continue
         (approval,) = shown(artifacts, f"{id_}-approval")
         assert approval["flow_run_id"] == str(run.id)
         assert approval["data"].count("weight") + approval["data"].count("abstains") == len(

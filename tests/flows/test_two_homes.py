@@ -1,6 +1,6 @@
 """Two ARC homes on one machine, at the same time and with the same Prefect home."""
 
-from tests.command import TINY, memory_in, start_cycle
+from tests.command import TINY, memory_in, start_cycle, trained_in
 
 TWO = (*TINY, "board.experiments_per_cycle=2")
 
@@ -20,5 +20,5 @@ def test_neither_disturbs_the_other(tmp_path):
         trained = [each for each in experiments if each.outcome.status == "finished"]
         assert len(trained) == 4
         assert {each.outcome.spec.seed for each in experiments} == {seed}
-        assert {path.name for path in (home / "runs").iterdir()} == {each.id for each in trained}
+        assert {path.name for path in (home / "runs").iterdir()} == {each.id for each in trained_in(memory)}
         assert memory.leases.live() == ()
