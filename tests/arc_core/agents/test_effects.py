@@ -1,9 +1,11 @@
 """Effects: the quick way must find what looking at every pair would find."""
 
+import weakref
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arc_core.agents.effects import MAX_AXES, MAX_REFERENCES, differing, effects_of, evidence_of
+from arc_core.agents.effects import MAX_AXES, MAX_REFERENCES, differing, effects_of, evidence_of, forget
 from arc_core.experiments.board import Outcome
 from arc_core.experiments.metric import METRICS
 from tests.arc_core.agents.study import BASELINE, SPACE, brief, outcome, run_study
@@ -73,6 +75,15 @@ def test_what_is_remembered_is_never_that_of_other_outcomes() -> None:
     worse = outcomes[-1].model_copy(update={"cycle": 99})
     assert evidence_of((*outcomes[:-1], worse), "mean_dice").outcomes[-1] is worse
     assert evidence_of(outcomes[:-1], "mean_dice").outcomes == outcomes[:-1]
+
+
+def test_what_is_forgotten_is_made_anew_and_alike() -> None:
+    outcomes, _ = run_study(3)
+    held = weakref.ref(evidence_of(outcomes, "mean_dice"))
+    effects = evidence_of(outcomes, "mean_dice").effects
+    forget()
+    assert held() is None
+    assert evidence_of(outcomes, "mean_dice").effects == effects
 
 
 def test_similar_steps_are_remembered_by_direction() -> None:
