@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_VERSION := 26.3
-BENCHMARKS := $(filter-out __init__ asleep board_store noticing report_store reporting soak soak_look study,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out __init__ asleep board_store gate_worlds noticing report_store reporting soak soak_look study,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .PHONY: help cycle test endurance check audit bench soak backup faults deploy up costs lock format
 

@@ -1,44 +1,25 @@
 """The gate's errors in simulated studies: how often it promotes noise, and how often it finds a gain.
 
-`python -m benchmarks.gate` prints the tables of docs/gate.md; it takes minutes. A study is what a metric's
-mean over patients gives: each training has a score for each patient, which varies by spec and patient, by
-seed, and by seed and patient. The gate's own arithmetic judges them; only the bootstrap of a mean is
-replaced by its closed form. The rival is a gate that knows nothing of seeds and of other comparisons.
+`python -m benchmarks.gate` prints the tables of docs/gate.md; it takes minutes. The gate's own arithmetic
+judges the trainings of `benchmarks.gate_worlds`, for AUC with its own bootstrap; for a mean over patients
+that is replaced by its closed form. The rival is a gate that knows nothing of seeds and of other
+comparisons.
 """
 
 import argparse
-import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from arc_core.gate.bootstrap import Deviation
 from arc_core.gate.contrast import chance_to_pass, contrast, floor_of
 from arc_core.gate.spending import allowance
-from arc_core.gate.verdict import Finding, GateConfig, decide
+from arc_core.gate.verdict import Finding, GateConfig, decide, patients_needed
+from benchmarks.gate_worlds import AucWorld, Trainings, World
 from benchmarks.reporting import finish
 
 STUDIES, CHALLENGERS = 1000, 50
-Scores = NDArray[np.float64]
-
-
-class World(NamedTuple):
-    """Standard deviations of what makes scores differ, in the metric's units.
-
-    `skew`: few patients lose much, most win a little, where else it is normal. `wild`: by how much more the
-    challengers vary from seed to seed than the baseline.
-    """
-
-    name: str
-    patients: int = 50
-    of_spec: float = 0.03
-    of_seed: float = 0.004
-    of_case: float = 0.02
-    skew: bool = False
-    wild: float = 1.0
-
-
+FOLDS = 3  # where a race is run
 WORLDS = (
     World("patients and seeds"),
     World("seeds above all", of_seed=0.015),
@@ -47,13 +28,19 @@ WORLDS = (
     World("challengers vary twice as much", wild=2.0),
     World("few patients lose much", skew=True),
 )
+AUCS = (
+    AucWorld("AUC 0.85, 100 patients, half of them ill", patients=100),
+    AucWorld("AUC 0.95, 50 patients, ten of them ill", patients=50, ill=0.2, auc=0.95),
+)
+NUMBERS = (1, 5, 10, 25, 50)
 
 
 class Told(NamedTuple):
-    """Of one study: the comparisons that promoted, and the trainings it took."""
+    """Of one study: the comparisons that promoted, how many were stopped early, and the trainings it took."""
 
     promoted: tuple[int, ...]
-    trainings: int
+    stopped: int
+    trainings: float
 
 
 def study(
@@ -63,90 +50,100 @@ def study(
     *,
     challengers: int = CHALLENGERS,
     gain: float = 0.0,
-    at: int = 0,
+    at: Sequence[int] = (),
+    race: bool = False,
 ) -> Told:
-    """Challengers one after another, none of them better; but the `at`-th is, by `gain`."""
+    """Challengers one after another, none of them better; but those of the numbers `at` are, by `gain`."""
     rng = np.random.default_rng(seed)
-    champion = _trained(world, rng, config.seeds, spec=_of_spec(world, rng))
-    rows = [_means(champion)]
-    promoted: list[bool] = []
-    trainings = config.seeds
+    cohort = world.cohort(rng)
+    champion = world.trained(rng, config.seeds, world.spec(rng, cohort))
+    rows, promoted = [champion.values], list[bool]()
+    stopped, trainings = 0, float(config.seeds)
     for number in range(1, challengers + 1):
-        spec = _of_spec(world, rng) + gain * (number == at)
-        trials = _trained(world, rng, 1, spec=spec, wild=world.wild)
-        allowed, floor = allowance(config.alpha, promoted), floor_of(rows)
-        assert floor is not None
+        spec = world.spec(rng, cohort, gain * (number in at))
+        trials = world.trained(rng, 1, spec, wild=world.wild)
+        folds = _stopped_after(trials, champion, config) if race else FOLDS
+        if folds < FOLDS:
+            stopped, trainings = stopped + 1, trainings + folds / FOLDS
+            promoted.append(False)
+            continue
+        allowed = allowance(config.alpha, promoted)
         finding = _finding(trials, champion, rows, allowed, config)
         if finding == "confirm":
-            further = _trained(world, rng, config.seeds - 1, spec=spec, wild=world.wild)
-            trials = np.concatenate([trials, further])
-            rows.append(_means(trials))
+            trials += world.trained(rng, config.seeds - 1, spec, wild=world.wild)
+            rows.append(trials.values)
             finding = _finding(trials, champion, rows, allowed, config)
         trainings += len(trials)
         promoted.append(finding == "promote")
         if promoted[-1]:
             champion = trials
-    return Told(tuple(np.flatnonzero(promoted) + 1), trainings)
+    return Told(tuple(np.flatnonzero(promoted) + 1), stopped, trainings)
 
 
 def uncorrected(world: World, seed: int) -> bool:
     """Whether the rival promotes any: one seed a side, and the 95 % interval by patients alone."""
     rng = np.random.default_rng(seed)
-    champion = _trained(world, rng, 1, spec=_of_spec(world, rng))
+    cohort = world.cohort(rng)
+    champion = world.trained(rng, 1, world.spec(rng, cohort))
     for _ in range(CHALLENGERS):
-        found = _deviation(_trained(world, rng, 1, spec=_of_spec(world, rng), wild=world.wild), champion)
+        challenger = world.trained(rng, 1, world.spec(rng, cohort), wild=world.wild)
+        found = challenger.deviation_from(champion)
         if found.gain > 1.96 * found.error:
             return True
     return False
 
 
 def _finding(
-    trials: Scores, champion: Scores, rows: list[list[float]], allowed: float, config: GateConfig
+    trials: Trainings, champion: Trainings, rows: list[list[float]], allowed: float, config: GateConfig
 ) -> Finding:
-    floor, found = floor_of(rows), _deviation(trials, champion)
+    floor, found = floor_of(rows), trials.deviation_from(champion)
     assert floor is not None
-    mine, theirs = _means(trials), _means(champion)
+    mine, theirs = trials.values, champion.values
     chance = chance_to_pass(found, theirs, floor, config.seeds, allowed) if len(mine) < config.seeds else 0.0
     finding, _ = decide(contrast(found, mine, theirs, floor), len(mine), chance, allowed, config)
     return finding
 
 
-def _of_spec(world: World, rng: np.random.Generator) -> Scores:
-    drawn = rng.standard_normal(world.patients)
-    if world.skew:
-        drawn = 1 - rng.exponential(size=world.patients)
-    return world.of_spec * drawn
+def _stopped_after(trials: Trainings, champion: Trainings, config: GateConfig) -> int:
+    """After how many folds the race stops it, as `arc_core.gate.race` does; after all where it does not."""
+    assert config.race is not None
+    for folds in range(1, FOLDS):
+        patients = trials.world.patients * folds // FOLDS
+        mine, theirs = trials.first(patients), champion.first(patients)
+        floor = floor_of([theirs.values])
+        assert floor is not None
+        found = contrast(mine.deviation_from(theirs), mine.values, theirs.values, floor)
+        if patients >= patients_needed(config.race) and found.p_loss <= config.race:
+            return folds
+    return FOLDS
 
 
-def _trained(
-    world: World, rng: np.random.Generator, seeds: int, *, spec: Scores, wild: float = 1.0
-) -> Scores:
-    """Scores of (seeds, patients); what is the patient's own cancels, and is left out."""
-    of_seed = world.of_seed * rng.standard_normal((seeds, 1))
-    of_case = world.of_case * rng.standard_normal((seeds, world.patients))
-    return np.asarray(spec + wild * (of_seed + of_case))
-
-
-def _means(trials: Scores) -> list[float]:
-    return [float(mean) for mean in trials.mean(axis=1)]
-
-
-def _deviation(trials: Scores, champion: Scores) -> Deviation:
-    gains = trials.mean(axis=0) - champion.mean(axis=0)
-    return Deviation(float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(len(gains)), len(gains))
-
-
-def false_promotions(world: World, config: GateConfig, studies: int = STUDIES) -> tuple[float, float]:
+def false_promotions(
+    world: World, config: GateConfig, studies: int = STUDIES, *, race: bool = False
+) -> tuple[float, float]:
     """The share of studies of noise with any promotion, and the trainings per challenger."""
-    told = [study(world, config, seed) for seed in range(studies)]
+    told = [study(world, config, seed, race=race) for seed in range(studies)]
     share = sum(bool(each.promoted) for each in told) / studies
     return share, sum(each.trainings for each in told) / studies / CHALLENGERS
 
 
-def power(world: World, config: GateConfig, gain: float, at: int, studies: int = STUDIES) -> float:
+def power(
+    world: World, config: GateConfig, gain: float, at: int, studies: int = STUDIES, *, race: bool = False
+) -> float:
     """The share of studies in which the one true gain is promoted."""
-    told = (study(world, config, seed, gain=gain, at=at, challengers=at) for seed in range(studies))
+    told = (
+        study(world, config, seed, gain=gain, at=(at,), challengers=at, race=race) for seed in range(studies)
+    )
     return sum(at in each.promoted for each in told) / studies
+
+
+def raced(world: World, config: GateConfig, loss: float, studies: int = STUDIES) -> tuple[float, float]:
+    """Of challengers that are all worse by `loss`: the share that is stopped early, and the trainings that
+    one takes, repeats of the champion left out."""
+    every = range(1, CHALLENGERS + 1)
+    told = [study(world, config, seed, gain=-loss, at=every, race=True) for seed in range(studies)]
+    trainings = sum(each.trainings - config.seeds for each in told)
+    return sum(each.stopped for each in told) / studies / CHALLENGERS, trainings / studies / CHALLENGERS
 
 
 def main() -> None:
@@ -154,24 +151,47 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=STUDIES)
     parser.add_argument("--seeds", type=int, default=GateConfig().seeds)
     asked = parser.parse_args()
-    config = GateConfig(seeds=asked.seeds)
-    print(f"{asked.studies} studies of {CHALLENGERS} challengers, {config}\n")
-    print("| what varies | any false promotion | one seed, uncorrected | trainings per challenger |")
-    print("|---|---|---|---|")
-    worst = 0.0
-    for world in WORLDS:
-        share, trainings = false_promotions(world, config, asked.studies)
-        rival = sum(uncorrected(world, seed) for seed in range(asked.studies)) / asked.studies
-        worst = max(worst, share)
-        print(f"| {world.name} | {share:.1%} | {rival:.0%} | {trainings:.2f} |", flush=True)
-    numbers = (1, 5, 10, 25, 50)
-    print("\n| true gain | " + " | ".join(f"comparison {at}" for at in numbers) + " |")
-    print("|---|" + "---|" * len(numbers))
-    for gain in (0.01, 0.015, 0.02, 0.03, 0.04):
-        found = [power(WORLDS[0], config, gain, at, asked.studies) for at in numbers]
-        print(f"| {gain:.3f} | " + " | ".join(f"{share:.0%}" for share in found) + " |", flush=True)
+    config, studies = GateConfig(seeds=asked.seeds), asked.studies
+    print(f"{studies} studies of {CHALLENGERS} challengers, {config}\n")
+    worst = _tell_errors(config, studies)
+    _tell_power("of a mean over patients", WORLDS[0], config, (0.01, 0.015, 0.02, 0.03, 0.04), studies)
+    _tell_power("the same, with the race", WORLDS[0], config, (0.02, 0.03), studies, race=True)
+    _tell_power(AUCS[0].name, AUCS[0], config, (0.04, 0.06, 0.08), _few(studies))
+    print("\n| all challengers worse by | stopped early | trainings of each |\n|---|---|---|")
+    for loss in (0.0, 0.01, 0.02, 0.04):
+        share, trainings = raced(WORLDS[0], config, loss, _few(studies))
+        print(f"| {loss:.2f} | {share:.0%} | {trainings:.2f} |", flush=True)
     # The worst world of those above.
     finish("gate", [], value=worst, target=config.alpha, better="lower")
+
+
+def _tell_errors(config: GateConfig, studies: int) -> float:
+    """The first table; gives its worst share of false promotions. The rival's need not be as exact."""
+    print("| what varies | any false promotion | one seed, uncorrected | trainings per challenger |")
+    print("|---|---|---|---|")
+    worst, few = 0.0, _few(studies)
+    for world, race in ((WORLDS[0], True), *((world, False) for world in (*WORLDS, *AUCS))):
+        share, trainings = false_promotions(world, config, studies, race=race)
+        rival = sum(uncorrected(world, seed) for seed in range(few)) / few
+        worst = max(worst, share)
+        name = f"{world.name}, with the race" if race else world.name
+        print(f"| {name} | {share:.1%} | {rival:.0%} | {trainings:.2f} |", flush=True)
+    return worst
+
+
+def _few(studies: int) -> int:
+    return max(1, studies // 4)
+
+
+def _tell_power(
+    what: str, world: World, config: GateConfig, gains: Sequence[float], studies: int, *, race: bool = False
+) -> None:
+    print(f"\n{what}, {studies} studies:\n")
+    print("| true gain | " + " | ".join(f"comparison {at}" for at in NUMBERS) + " |")
+    print("|---|" + "---|" * len(NUMBERS))
+    for gain in gains:
+        found = [power(world, config, gain, at, studies, race=race) for at in NUMBERS]
+        print(f"| {gain:.3f} | " + " | ".join(f"{share:.0%}" for share in found) + " |", flush=True)
 
 
 if __name__ == "__main__":
