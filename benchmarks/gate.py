@@ -113,7 +113,7 @@ def _stopped_after(trials: Trainings, champion: Trainings, config: GateConfig) -
         floor = floor_of([theirs.values])
         assert floor is not None
         found = contrast(mine.deviation_from(theirs), mine.values, theirs.values, floor)
-        if patients >= patients_needed(config.race) and found.p_loss <= config.race:
+        if found.fewest >= patients_needed(config.race) and found.p_loss <= config.race:
             return folds
     return FOLDS
 

@@ -7,7 +7,8 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from arc_core.gate.bootstrap import RESAMPLES, Deviation, Statistic, patient_weights, weighted_auc
+from arc_core.gate.bootstrap import RESAMPLES, Deviation
+from arc_core.gate.weighted import Statistic, patient_weights, weighted_auc
 
 Scores = NDArray[np.float64]
 
@@ -56,6 +57,10 @@ class World:
         """Which patients a seed moves together."""
         return np.ones(self.patients)
 
+    def fewest(self, patients: int) -> int:
+        """As of a `Deviation`, of the first patients."""
+        return patients
+
     def value(self, scores: Scores) -> float:
         """The metric of one training's scores, of all patients or the first ones."""
         return float(scores.mean())
@@ -93,6 +98,10 @@ class AucWorld(World):
     def labels(self) -> Scores:
         """Spread evenly, so that every fold has its share."""
         return np.diff(np.floor(self.ill * np.arange(self.patients + 1)))
+
+    def fewest(self, patients: int) -> int:
+        ill = int(self.labels[:patients].sum())
+        return min(ill, patients - ill)
 
     def value(self, scores: Scores) -> float:
         return float(self._auc(scores)(np.ones((1, len(scores))))[0])
@@ -149,7 +158,8 @@ class Trainings:
         patients = self.scores.shape[1]
         if self.drawn is None or champion.drawn is None:
             gains = self.scores.mean(axis=0) - champion.scores.mean(axis=0)
-            return Deviation(float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(patients), patients)
-        gain = float(np.mean(self.values) - np.mean(champion.values))
-        error = float(np.nanstd(self.drawn - champion.drawn)) * math.sqrt(patients / (patients - 1))
-        return Deviation(gain, error, patients)
+            error = float(gains.std(ddof=1)) / math.sqrt(patients)
+            return Deviation(float(gains.mean()), error, patients, patients)
+        gain, fewest = float(np.mean(self.values) - np.mean(champion.values)), self.world.fewest(patients)
+        error = float(np.nanstd(self.drawn - champion.drawn)) * math.sqrt(fewest / (fewest - 1))
+        return Deviation(gain, error, patients, fewest)

@@ -11,6 +11,7 @@ from arc_core.data.study import open_study
 from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
 from arc_core.experiments.verification import declare_key, seal
+from arc_core.gate import declared
 from arc_core.logs import about
 from arc_core.provenance.heads import Heads
 from arc_core.settings import get_settings
@@ -39,11 +40,13 @@ def open_cycle(
         Runs.of(settings).check()
         Heads(settings.anchors_folder).check()
     study = open_study(memory, config.data, config.task, config.metric, settings.home.resolve())
+    declared.check(memory.ledger, study.id, config.gate)
     parent, _ = parent_in(memory, study.id, config)
     check_launch(memory, study, parent, settings, config.launch)
     before = memory.cycles(study.id)
     if scratch is None:
         declare_key(memory.ledger, settings)
+        declared.declare(memory.ledger, study.id, config.gate)
     cycle = memory.begin_cycle(study.id)
     if scratch is None and any(each.id == cycle.id and each.status != "planned" for each in before):
         announce(

@@ -6,7 +6,8 @@ from arc_core.evaluation.cohort import Cohort
 from arc_core.evaluation.logistic import weighted_logistic
 from arc_core.evaluation.wilson import wilson
 from arc_core.experiments.metric import Estimate
-from arc_core.gate.bootstrap import Floats, percentile_interval
+from arc_core.gate.bootstrap import percentile_interval
+from arc_core.gate.weighted import Floats
 from arc_core.record import Record
 
 BINS, FEWEST = 10, 5

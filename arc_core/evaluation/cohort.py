@@ -7,7 +7,8 @@ import numpy as np
 
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.result import Case
-from arc_core.gate.bootstrap import RESAMPLES, Floats, in_order, patient_weights, percentile_interval
+from arc_core.gate.bootstrap import RESAMPLES, in_order, percentile_interval
+from arc_core.gate.weighted import Floats, patient_weights
 
 
 class Cohort:

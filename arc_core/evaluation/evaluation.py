@@ -15,7 +15,8 @@ from arc_core.evaluation.subgroups import Subgroup, subgroups_of
 from arc_core.evaluation.threshold import Confusion, chosen_apart, confusion_of
 from arc_core.experiments.metric import OF_TASK, Estimate, Task
 from arc_core.experiments.result import Case
-from arc_core.gate.bootstrap import interval, weighted_auc, weighted_mean, weighted_sensitivity
+from arc_core.gate.bootstrap import interval
+from arc_core.gate.weighted import weighted_auc, weighted_mean, weighted_sensitivity
 from arc_core.record import Record
 
 VERSION = 1

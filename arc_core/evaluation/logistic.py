@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from arc_core.gate.bootstrap import Floats
+from arc_core.gate.weighted import Floats
 
 _STEPS, _GRADIENT = 50, 1e-8
 _LARGEST = 500.0  # logit: beyond it the exponential overflows

@@ -7,7 +7,7 @@ import numpy as np
 
 from arc_core.evaluation.cohort import Cohort
 from arc_core.experiments.metric import Estimate
-from arc_core.gate.bootstrap import Floats, Statistic
+from arc_core.gate.weighted import Floats, Statistic
 from arc_core.record import Record
 
 MAX_FPR = 0.1

@@ -11,7 +11,7 @@ from arc_core.errors import ArcError
 from arc_core.evaluation.cohort import Cohort
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.result import Overlap
-from arc_core.gate.bootstrap import Floats, Statistic, weighted_mean
+from arc_core.gate.weighted import Floats, Statistic, weighted_mean
 from arc_core.record import Record
 
 Structure = Literal["disc", "cup"]

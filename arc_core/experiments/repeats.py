@@ -5,9 +5,10 @@ and its events. It is no idea of the board's, so nothing that reads ideas sees i
 from −1, so that the numbers of ideas have no gaps.
 """
 
+import itertools
 from collections.abc import Collection
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from arc_core.experiments import tables as t
 from arc_core.experiments.board import ENDED
@@ -35,30 +36,15 @@ class Repeats:
             for each in experiment_ids
         }
 
-    def open(self, original: Experiment, cycle: Cycle, seeds: int) -> None:
-        """Have it trained with so many seeds in all; those that it has been opened with stay."""
+    def open(self, original: Experiment, cycle: Cycle, repeats: int) -> None:
+        """Have it repeated so often in all; those that have been opened count, and stay."""
+        own = select(func.count()).where(t.experiments.c.repeat_of == original.id)
         with self._database.write() as db:
-            for index in range(1, seeds):
-                spec = reseeded(original.outcome.spec, index)
-                known = t.experiments.c.id == experiment_id(original.study_id, spec.id)
-                if db.execute(select(t.experiments.c.id).where(known)).first() is not None:
-                    continue
-                of_study = t.experiments.c.study_id == original.study_id
-                lowest = db.scalar(select(func.min(t.experiments.c.number)).where(of_study)) or 0
-                row = {
-                    "id": experiment_id(original.study_id, spec.id),
-                    "number": min(lowest, 0) - 1,
-                    "study_id": original.study_id,
-                    "cycle_id": cycle.id,
-                    "meeting": meeting_of(cycle.id),
-                    "proposal_id": f"repeat-{index}-of-{original.id}",
-                    "spec_id": spec.id,
-                    "spec": spec.model_dump(mode="json"),
-                    "status": "approved",
-                    "reason": "",
-                    "repeat_of": original.id,
-                }
-                db.execute(insert(t.experiments).values(row))
+            lacking = repeats - (db.scalar(own) or 0)
+            for index in itertools.count(1):
+                if lacking <= 0:
+                    return
+                lacking -= _opened(db, original, cycle, index)
 
     def pending(self, study_id: str) -> tuple[str, ...]:
         """Ids of those that have been opened and have not ended."""
@@ -83,6 +69,31 @@ class Repeats:
                 if row.value is not None:
                     found[row.original] = (*found.get(row.original, ()), row.value)
         return found
+
+
+def _opened(db: Connection, original: Experiment, cycle: Cycle, index: int) -> bool:
+    """Opens its `index`-th repeat; whether that was not there, be it as a repeat or as an idea."""
+    spec = reseeded(original.outcome.spec, index)
+    id_ = experiment_id(original.study_id, spec.id)
+    if db.execute(select(t.experiments.c.id).where(t.experiments.c.id == id_)).first() is not None:
+        return False
+    of_study = t.experiments.c.study_id == original.study_id
+    lowest = db.scalar(select(func.min(t.experiments.c.number)).where(of_study)) or 0
+    row = {
+        "id": id_,
+        "number": min(lowest, 0) - 1,
+        "study_id": original.study_id,
+        "cycle_id": cycle.id,
+        "meeting": meeting_of(cycle.id),
+        "proposal_id": f"repeat-{index}-of-{original.id}",
+        "spec_id": spec.id,
+        "spec": spec.model_dump(mode="json"),
+        "status": "approved",
+        "reason": "",
+        "repeat_of": original.id,
+    }
+    db.execute(insert(t.experiments).values(row))
+    return True
 
 
 def reseeded(spec: ExperimentSpec, index: int) -> ExperimentSpec:

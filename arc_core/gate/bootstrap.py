@@ -7,23 +7,25 @@ weights, how often each image occurs in it, so that many resamples are one array
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from arc_core.errors import ExperimentFailed
 from arc_core.experiments.metric import METRICS, OF_TASK, Estimate, Task
 from arc_core.experiments.result import Case
-
-Floats = NDArray[np.float64]
-# Weights of N images in R resamples, (R, N), to R values; NaN where a resample leaves it undefined.
-Statistic = Callable[[Floats], Floats]
+from arc_core.gate.weighted import (
+    Floats,
+    Statistic,
+    patient_weights,
+    weighted_auc,
+    weighted_mean,
+    weighted_sensitivity,
+)
 
 RESAMPLES = 2000
-_CHUNK = 4_000_000  # weights held at once, 32 MB
 
 _MEANS: dict[str, Callable[[Case], float | None]] = {
     "mean_dice": lambda case: case.mean_dice,
@@ -80,11 +82,16 @@ def paired_gain(
 
 
 class Deviation(NamedTuple):
-    """A paired gain, positive is better, with its standard error by the choice of patients."""
+    """A paired gain, positive is better, with its standard error by the choice of patients.
+
+    `fewest`: of how many patients it is known. Of a metric that holds the ill against the healthy that is
+    the rarer class: two ill among a hundred tell no more of who else might be ill than two of four.
+    """
 
     gain: float
     error: float
     patients: int
+    fewest: int
 
 
 def paired_deviation(
@@ -107,11 +114,19 @@ def paired_deviation(
     value = float(gain(np.ones((1, len(cases))))[0])
     drawn = np.concatenate([gain(weights) for weights in patient_weights(patients, resamples, seed)])
     drawn = drawn[np.isfinite(drawn)]
-    count = len(set(patients))
-    if not math.isfinite(value) or 2 * len(drawn) < resamples or count < 2:
+    fewest = _fewest(metric, cases)
+    if not math.isfinite(value) or 2 * len(drawn) < resamples or fewest < 2:
         return None
-    unbiased = math.sqrt(count / (count - 1))  # a resample of n patients varies as if their mean were known
-    return Deviation(value, float(np.std(drawn)) * unbiased, count)
+    unbiased = math.sqrt(fewest / (fewest - 1))  # a resample of n patients varies as if their mean were known
+    return Deviation(value, float(np.std(drawn)) * unbiased, len(set(patients)), fewest)
+
+
+def _fewest(metric: str, cases: Sequence[Case]) -> int:
+    """A patient with an ill and a healthy eye is of both classes."""
+    classes = {case.label for case in cases} if metric in _BY_RANK else {None}
+    return min(
+        len({case.patient_id for case in cases if each is None or case.label == each}) for each in classes
+    )
 
 
 def value_of(metric: str, cases: Sequence[Case]) -> float | None:
@@ -119,72 +134,6 @@ def value_of(metric: str, cases: Sequence[Case]) -> float | None:
     cases = _concerned(metric, in_order(cases))
     statistic = _statistic(cases, metric)
     return None if statistic is None else float(statistic(np.ones((1, len(cases))))[0])
-
-
-def weighted_auc(labels: Sequence[int], scores: Sequence[float]) -> Statistic:
-    """Area under the ROC curve under weights: Mann–Whitney's U with half for ties.
-
-    NaN in a resample that has one class only.
-    """
-    values = np.asarray(scores, np.float64)
-    order = np.argsort(values, kind="stable")
-    positive = np.asarray(labels, np.float64)[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(values[order]) > 0])  # where each group of ties begins
-
-    def auc(weights: Floats) -> Floats:
-        ordered = weights[:, order]
-        hits = np.add.reduceat(ordered * positive, starts, axis=1)
-        misses = np.add.reduceat(ordered * (1 - positive), starts, axis=1)
-        below = np.cumsum(misses, axis=1) - misses / 2
-        pairs = hits.sum(axis=1) * misses.sum(axis=1)
-        wins = (hits * below).sum(axis=1)
-        area: Floats = np.full(len(pairs), np.nan)
-        np.divide(wins, pairs, out=area, where=pairs > 0)
-        return area
-
-    return auc
-
-
-def weighted_sensitivity(labels: Sequence[int], scores: Sequence[float], *, specificity: float) -> Statistic:
-    """The highest sensitivity at any threshold whose specificity is at least `specificity`, under weights.
-
-    A score at the threshold counts as positive. NaN in a resample that has one class only.
-    """
-    values = np.asarray(scores, np.float64)
-    order = np.argsort(-values, kind="stable")
-    positive = np.asarray(labels, np.float64)[order]
-    ends = np.flatnonzero(np.r_[np.diff(values[order]) < 0, True])  # the last of each group of ties
-
-    def sensitivity(weights: Floats) -> Floats:
-        ordered = weights[:, order]
-        hits = np.cumsum(ordered * positive, axis=1)
-        alarms = np.cumsum(ordered * (1 - positive), axis=1)
-        ill, healthy = hits[:, -1], alarms[:, -1]
-        # Weights are counts, so the tolerance only undoes the rounding of the bound.
-        allowed = alarms[:, ends] <= ((1 - specificity) * healthy + 1e-9)[:, None]
-        found = np.where(allowed, hits[:, ends], 0).max(axis=1)
-        share: Floats = np.full(len(found), np.nan)
-        np.divide(found, ill, out=share, where=(ill > 0) & (healthy > 0))
-        return share
-
-    return sensitivity
-
-
-def weighted_mean(values: Sequence[float]) -> Statistic:
-    """The mean over images under weights."""
-    column = np.asarray(values, np.float64)
-    return lambda weights: (weights @ column) / weights.sum(axis=1)
-
-
-def patient_weights(patients: Sequence[str], resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each image occurs in each resample of patients: blocks of (rows, images)."""
-    names, owner = np.unique(np.asarray(patients), return_inverse=True)
-    rng = np.random.default_rng(seed)
-    rows = max(1, _CHUNK // len(owner))
-    for start in range(0, resamples, rows):
-        size = min(rows, resamples - start)
-        counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size)
-        yield counts[:, owner].astype(np.float64)
 
 
 def percentile_interval(value: float, drawn: Floats, patients: int, level: float = 0.95) -> Estimate | None:

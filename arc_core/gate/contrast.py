@@ -19,12 +19,16 @@ from arc_core.gate.bootstrap import Deviation
 
 
 class Contrast(NamedTuple):
-    """The gain, positive is better; how likely one as large, or a loss as large, is where there is none."""
+    """The gain, positive is better; how likely one as large, or a loss as large, is where there is none.
+
+    `fewest`: as of a `Deviation`.
+    """
 
     gain: float
     error: float
     degrees: float
     patients: int
+    fewest: int
     p_value: float
     p_loss: float
 
@@ -66,13 +70,11 @@ def contrast(
     if error == 0:  # the same lead in every case, from seeds that change nothing
         sure = float(found.gain < 0), float(found.gain > 0)
         p_value, p_loss = sure if found.gain else (1.0, 1.0)
-        return Contrast(found.gain, 0.0, math.inf, found.patients, p_value, p_loss)
+        return Contrast(found.gain, 0.0, math.inf, *found[2:], p_value, p_loss)
     # As shares, since the fourth power of a small error would vanish.
-    degrees = 1 / (
-        (found.error / error) ** 4 / (found.patients - 1) + (of_seeds / error) ** 4 / seeds.degrees
-    )
+    degrees = 1 / ((found.error / error) ** 4 / (found.fewest - 1) + (of_seeds / error) ** 4 / seeds.degrees)
     t = found.gain / error
-    return Contrast(found.gain, error, degrees, found.patients, _below(degrees, -t), _below(degrees, t))
+    return Contrast(found.gain, error, degrees, *found[2:], _below(degrees, -t), _below(degrees, t))
 
 
 def chance_to_pass(

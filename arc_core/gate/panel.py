@@ -5,7 +5,7 @@ those behind it, as their turn decides what error they may risk.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
@@ -22,6 +22,7 @@ from arc_core.gate.verdict import GateConfig, Sensitivity, Side, first_verdict, 
 
 log = logging.getLogger(__name__)
 CURE = "restore it from a backup"
+_IN_VAIN = ("failed", "withdrawn")
 Tell = Callable[[str], object]
 
 
@@ -61,12 +62,13 @@ class _Panel(NamedTuple):
 
     def sit(self) -> Sitting:
         champion = self.memory.champion(self.study.id)
-        verdicts, waiting = list[Verdict](), 0
+        verdicts, waiting, missing = list[Verdict](), 0, 0
         for experiment in self.memory.unjudged(self.study.id):
             try:
-                found = self._on(experiment, champion, waiting)
+                found = self._on(experiment, champion, waiting + missing)
             except ArcError as error:
                 self.tell(f"{experiment.id} is not judged: {error}")
+                missing += 1  # it keeps its turn: who hides files is not to choose what the others may risk
                 continue
             # Behind one that waits, nobody gets a verdict; but their repeats may train beside its own.
             if found is None or waiting:
@@ -78,30 +80,28 @@ class _Panel(NamedTuple):
                 champion = experiment
         return Sitting(tuple(verdicts), self.memory.repeats.pending(self.study.id) if waiting else ())
 
-    def _on(self, experiment: Experiment, champion: Experiment | None, waiting: int) -> Verdict | None:
-        """The verdict; None: it waits for repeats. `waiting`: how many stand before it."""
+    def _on(self, experiment: Experiment, champion: Experiment | None, ahead: int) -> Verdict | None:
+        """The verdict; None: it waits for repeats. `ahead`: how many stand before it without one."""
         if champion is None:
             result = experiment.outcome.result
             own = result.metrics.get(self.study.metric) if result else None
             proposal = self.memory.said_of([experiment.id], Proposal)[experiment.id]
             self._cases(experiment.id)  # what can't be compared with is no champion
             return first_verdict(experiment.id, self.study.metric, own, is_baseline=not proposal.changes)
-        before = (*self.memory.comparisons(self.study.id), *([False] * waiting))
+        before = (*self.memory.comparisons(self.study.id), *([False] * ahead))
         allowed, comparison = allowance(self.config.alpha, before), len(before) + 1
         if experiment.outcome.status == "pruned":
             return _stopped(experiment.id, self.memory.races.of(experiment.id), allowed, comparison)
         repeats = self.memory.repeats.of([champion.id, experiment.id])
-        if len(repeats[champion.id]) + 1 < self.config.seeds:
-            self.memory.repeats.open(champion, self.cycle, self.config.seeds)
+        if self._opened(champion, repeats[champion.id], _IN_VAIN):
             return None
         if self._going(repeats[champion.id]) or self._going(repeats[experiment.id]):
             return None
         floor = floor_of(tuple(self.memory.repeats.values(self.study.id, self.study.metric).values()))
+        if floor is None:
+            raise ArcError(_without_floor(champion.id, repeats[champion.id]))
         about = {"comparisons": comparison, "allowance": allowed, "champion_id": champion.id}
         told = {"experiment_id": experiment.id, "metric": self.study.metric} | about
-        if floor is None:
-            reason = f"The noise floor is not known: no repeat of {champion.id} has finished."
-            return Verdict.model_validate({"outcome": "inconclusive", "reason": reason} | told)
         for repeat in repeats[experiment.id]:
             if repeat.outcome.status == "failed":  # a lead that another seed loses altogether is none
                 reason = f"Trained with another seed, {repeat.id}, it failed: {repeat.outcome.reason}"
@@ -116,19 +116,39 @@ class _Panel(NamedTuple):
             config=self.config,
             sensitivity=self.sensitivity,
         )
-        if verdict is None:
-            self.memory.repeats.open(experiment, self.cycle, self.config.seeds)
+        if verdict is None and not self._opened(experiment, repeats[experiment.id], ("withdrawn",)):
+            raise ArcError("so many of its repeats were withdrawn that no more are opened")
         return verdict
+
+    def _opened(
+        self, experiment: Experiment, repeats: tuple[Experiment, ...], in_vain: Sequence[str]
+    ) -> bool:
+        """Whether some were opened: those that it lacks, and as many again for those that ended in vain."""
+        needed = self.config.seeds - 1
+        lost = sum(repeat.outcome.status in in_vain for repeat in repeats)
+        wanted = min(needed + lost, 2 * needed)
+        if len(repeats) >= wanted:
+            return False
+        self.memory.repeats.open(experiment, self.cycle, wanted)
+        return True
 
     def _going(self, repeats: tuple[Experiment, ...]) -> bool:
         return any(not repeat.outcome.has_ended for repeat in repeats)
 
     def _side(self, experiment: Experiment, repeats: tuple[Experiment, ...]) -> Side:
-        """Repeats of the champion that failed are left out, which can only help it."""
+        """Repeats of the champion that failed are left out; as many have been tried in their place."""
         return side_of(self.memory, self.runs, experiment.id, repeats)
 
     def _cases(self, experiment_id: str) -> tuple[Case, ...]:
         return read_cases(self.memory, self.runs, experiment_id)
+
+
+def _without_floor(champion_id: str, repeats: tuple[Experiment, ...]) -> str:
+    why = "; ".join(f"{each.id}: {each.outcome.reason}" for each in repeats)
+    return (
+        f"the noise floor is not known, since none of the repeats of {champion_id} has finished ({why}); "
+        "nothing is compared without. Begin another study with a baseline that trains with other seeds"
+    )
 
 
 def side_of(memory: Memory, runs: Runs, experiment_id: str, repeats: tuple[Experiment, ...]) -> Side:

@@ -42,7 +42,7 @@ def outrun(
     if mine is None or theirs is None or floor is None or gain is None:
         return None
     found = contrast(gain, mine, theirs, floor)
-    if found.patients < patients_needed(config.race) or found.p_loss > config.race:
+    if found.fewest < patients_needed(config.race) or found.p_loss > config.race:
         return None
     effect, level = found.between(config.race, config.race), 1 - 2 * config.race
     return Race(

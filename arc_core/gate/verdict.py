@@ -12,18 +12,24 @@ from arc_core.gate.bootstrap import paired_deviation, paired_gain, value_of
 from arc_core.gate.contrast import Contrast, chance_to_pass, contrast
 from arc_core.record import Record
 
+LEAST = 1e-4
+"""No error that may be risked is smaller: of rarer events bootstrap and Student's t tell nothing."""
+
 
 class GateConfig(Record):
     """Config group `gate`. docs/gate.md says what each costs."""
 
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="chance that a study has any false promotion")
+    alpha: float = Field(0.05, ge=LEAST, lt=0.5, description="chance that a study has any false promotion")
     seeds: int = Field(3, ge=2, le=20, description="trainings of the champion, and of what may replace it")
     chance: float = Field(
         0.1, ge=0, lt=1, description="to pass, below which a challenger gets no further seeds"
     )
-    loss: float = Field(0.025, gt=0, lt=0.5, description="error of calling a challenger worse")
+    loss: float = Field(0.025, ge=LEAST, lt=0.5, description="error of calling a challenger worse")
     race: float | None = Field(
-        0.01, gt=0, lt=0.5, description="error of stopping a training early as worse; null: none is stopped"
+        0.01,
+        ge=LEAST,
+        lt=0.5,
+        description="error of stopping a training early as worse; null: none is stopped",
     )
     least_sensitivity: float | None = Field(0.85, ge=0, le=1, description="at the threshold; null: no limit")
     least_dri: float | None = Field(
@@ -59,11 +65,12 @@ def decide(
     `chance`: to pass with further seeds. A promotion may err with probability `allowance`, a rejection with
     `config.loss`. None is promoted before all its seeds are there.
     """
-    needed = patients_needed(allowance)
-    if found.patients < needed:
-        return "inconclusive", f"{found.patients} patients are too few to tell, at least {needed} are needed"
-    if found.p_loss <= config.loss:
+    if found.p_loss <= config.loss and found.fewest >= patients_needed(config.loss):
         return "reject", "the whole interval lies below 0"
+    needed = patients_needed(allowance)
+    if found.fewest < needed:
+        whose = "patients" if found.fewest == found.patients else "patients of the rarer class"
+        return "inconclusive", f"{found.fewest} {whose} are too few to tell, at least {needed} are needed"
     if challenger < config.seeds:
         if chance >= config.chance:
             return "confirm", "its further seeds decide"
@@ -106,7 +113,11 @@ def judge(
         metric, challenger.trials, champion.trials, resamples=config.resamples, seed=config.seed
     )
     if theirs is None or gain is None:
-        reason = f"{label} of champion {champion.ids[0]} is not defined on these cases."
+        reason = (
+            f"{label} of champion {champion.ids[0]} is not defined on these cases."
+            if theirs is None
+            else f"How {label} varies by the choice of patients can't be told from so few of them."
+        )
         return Verdict(outcome="inconclusive", reason=reason, **told)
     found = contrast(gain, mine, theirs, floor)
     more = len(mine) < config.seeds

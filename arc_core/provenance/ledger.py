@@ -28,6 +28,7 @@ Kind = Literal[
     "dataset.registered",
     "testset.registered",
     "split.frozen",
+    "gate.declared",
     "sap.locked",
     "threshold.locked",
     "testset.opened",

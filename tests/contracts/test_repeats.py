@@ -7,6 +7,7 @@ import pytest
 
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
+from arc_core.experiments.repeats import reseeded
 from arc_core.experiments.study import Cycle
 from tests.contracts.records import RESULT, STUDY, approve, holding
 
@@ -18,8 +19,8 @@ def memory(store_url: str) -> Iterator[Memory]:
         yield memory
 
 
-def opened(memory: Memory, made: str, seeds: int = 3) -> tuple[str, ...]:
-    memory.repeats.open(memory.experiment(made), cycle_of(memory), seeds)
+def opened(memory: Memory, made: str, repeats: int = 2) -> tuple[str, ...]:
+    memory.repeats.open(memory.experiment(made), cycle_of(memory), repeats)
     return tuple(each.id for each in memory.repeats.of([made])[made])
 
 
@@ -31,11 +32,22 @@ def test_repeats_differ_in_their_seed_alone_and_are_opened_once(memory: Memory) 
     first, second = approve(memory, 1, 2)
     repeats = opened(memory, first)
     assert opened(memory, first) == repeats
-    assert opened(memory, first, seeds=4)[:2] == repeats
+    assert opened(memory, first, repeats=3)[:2] == repeats
     specs = [memory.experiment(each).outcome.spec for each in (first, *repeats)]
     assert len({spec.seed for spec in specs}) == 3
     assert len({spec.changed({"seed": 0}).id for spec in specs}) == 1
     assert memory.repeats.of([second]) == {second: ()}
+
+
+def test_a_seed_that_is_an_idea_already_is_passed_over(memory: Memory) -> None:
+    (made,) = approve(memory, 1)
+    spec = memory.experiment(made).outcome.spec
+    taken = reseeded(spec, 1).seed
+    (idea,) = approve(memory, taken)
+    assert memory.experiment(idea).outcome.spec_id == reseeded(spec, 1).id
+    repeats = opened(memory, made)
+    assert len(repeats) == 2
+    assert idea not in repeats
 
 
 def test_who_reads_ideas_sees_no_repeats(memory: Memory) -> None:

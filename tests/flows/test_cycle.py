@@ -162,6 +162,17 @@ def test_a_dry_run_leaves_the_store_as_it_was(one_cycle, dry_run):
     assert {path.name for path in (dry_run.home / "runs").iterdir()} == ran
 
 
+def test_another_gate_than_the_declared_one_is_refused(one_cycle, prefect_server, tmp_path):
+    """Before anything is begun, or an error could be chosen that lets a known result through."""
+    (declared,) = one_cycle.memory.ledger.entries(kind="gate.declared")
+    assert declared.event.facts["alpha"] == 0.05
+    copied(one_cycle.home, tmp_path / "home")
+    refused = run_cycle(tmp_path / "home", *TINY, "gate.alpha=0.2", PREFECT_API_URL=prefect_server)
+    assert refused.code == 2
+    assert "has declared alpha=0.05 before its first training, got alpha=0.2" in refused.err
+    assert len(refused.memory.cycles(one_cycle.study)) == len(one_cycle.memory.cycles(one_cycle.study))
+
+
 def test_a_dry_run_loads_neither_torch_nor_an_llm(dry_run):
     loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in dry_run.err.splitlines()}
     assert "prefect" in loaded

@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 from arc_core.errors import ExperimentFailed
 from arc_core.experiments.metric import OF_TASK
 from arc_core.experiments.result import Case
-from arc_core.gate.bootstrap import (
-    interval,
-    measure,
-    paired_gain,
-    patient_weights,
-    weighted_auc,
-    weighted_mean,
-    weighted_sensitivity,
-)
+from arc_core.gate.bootstrap import interval, measure, paired_gain
+from arc_core.gate.weighted import patient_weights, weighted_auc, weighted_mean, weighted_sensitivity
 
 
 def cohort(patients=30, eyes=2, shift=0.0, seed=0) -> list[Case]:
@@ -259,7 +252,7 @@ def test_pairing_removes_what_makes_a_case_hard():
 def test_many_images_are_resampled_in_blocks_with_equal_result(monkeypatch):
     cases = cohort(30)
     whole = interval(cases, "auc")
-    monkeypatch.setattr("arc_core.gate.bootstrap._CHUNK", 1000)
+    monkeypatch.setattr("arc_core.gate.weighted._CHUNK", 1000)
     assert interval(cases, "auc") == whole
 
 

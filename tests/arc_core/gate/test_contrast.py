@@ -10,7 +10,7 @@ from arc_core.gate.bootstrap import Deviation, paired_deviation
 from arc_core.gate.contrast import chance_to_pass, contrast, floor_of
 from tests.arc_core.gate.test_bootstrap import cohort
 
-GAIN = Deviation(gain=0.02, error=0.004, patients=50)
+GAIN = Deviation(gain=0.02, error=0.004, patients=50, fewest=50)
 
 
 def moved(cases, by):
@@ -48,7 +48,7 @@ def test_sides_that_vary_more_than_the_floor_are_taken_at_their_word():
 
 
 def test_the_same_lead_in_every_case_from_seeds_that_change_nothing_is_certain():
-    floor, sure = floor_of([(0.8, 0.8)]), Deviation(0.02, 0.0, 50)
+    floor, sure = floor_of([(0.8, 0.8)]), Deviation(0.02, 0.0, 50, 50)
     assert contrast(sure, [0.82] * 2, [0.8] * 2, floor).p_value == 0
     assert contrast(sure._replace(gain=-0.02), [0.78] * 2, [0.8] * 2, floor).p_loss == 0
     assert contrast(sure._replace(gain=0.0), [0.8] * 2, [0.8] * 2, floor).p_value == 1

@@ -13,7 +13,8 @@ from arc_core.experiments.result import CASES, Case, NoiseFloor, Race
 from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import Cycle, experiment_id
 from arc_core.gate.bootstrap import interval
-from arc_core.gate.panel import Sitting, judge_finished
+from arc_core.gate.panel import Sitting, Tell, judge_finished
+from arc_core.gate.spending import share
 from arc_core.gate.verdict import GateConfig
 from arc_core.provenance.canonical import sha256_of_file
 from tests.arc_core.gate.test_bootstrap import cohort
@@ -48,8 +49,8 @@ def finish(memory: Memory, runs: Path, experiment: str, cases: list[Case]) -> No
     memory.keep_result(experiment, RESULT.model_copy(update={"metrics": metrics, "files": files}))
 
 
-def sit(memory: Memory, runs: Path) -> Sitting:
-    return judge_finished(memory, STUDY, cycle_of(memory), Runs(runs), CONFIG)
+def sit(memory: Memory, runs: Path, tell: Tell = pytest.fail) -> Sitting:
+    return judge_finished(memory, STUDY, cycle_of(memory), Runs(runs), CONFIG, tell=tell)
 
 
 def cycle_of(memory: Memory) -> Cycle:
@@ -133,14 +134,48 @@ def test_a_challenger_that_fails_with_another_seed_is_rejected(memory: Memory, t
     assert "loss is NaN in fold 1" in verdict.reason
 
 
-def test_without_a_noise_floor_nothing_is_promoted(memory: Memory, tmp_path: Path) -> None:
+def test_repeats_of_the_champion_that_fail_are_replaced_by_as_many(memory: Memory, tmp_path: Path) -> None:
     finish(memory, tmp_path, name(0), cohort())
     finish(memory, tmp_path, name(1), moved(cohort(), 0.05))
-    for each in sit(memory, tmp_path).wanted:
-        memory.keep_failure(each, "out of memory")
-    (verdict,), _ = sit(memory, tmp_path)
-    assert verdict.outcome == "inconclusive"
-    assert "noise floor is not known" in verdict.reason
+    one, two = sit(memory, tmp_path).wanted
+    memory.keep_failure(one, "out of memory")
+    finish(memory, tmp_path, two, moved(cohort(), 0.001))
+    verdicts, wanted = sit(memory, tmp_path)
+    assert verdicts == ()
+    assert len(wanted) == 1
+    finish(memory, tmp_path, *wanted, moved(cohort(), 0.002))
+    sit(memory, tmp_path)
+    hopeful = tuple(each.id for each in memory.repeats.of([name(1)])[name(1)])
+    finish_repeats(memory, tmp_path, hopeful, moved(cohort(), 0.05))
+    (verdict,) = sit(memory, tmp_path).verdicts
+    assert verdict.champion_trainings == (name(0), two, *wanted)
+
+
+def test_without_a_noise_floor_nothing_is_compared_nor_counted(memory: Memory, tmp_path: Path) -> None:
+    finish(memory, tmp_path, name(0), cohort())
+    finish(memory, tmp_path, name(1), moved(cohort(), 0.05))
+    told: list[str] = []
+    for _ in range(2):
+        for each in sit(memory, tmp_path).wanted:
+            memory.keep_failure(each, "out of memory")
+    assert sit(memory, tmp_path, told.append) == ((), ())
+    assert memory.comparisons(STUDY.id) == ()
+    assert f"{name(1)} is not judged: the noise floor is not known" in told[0]
+    assert "out of memory" in told[0]
+
+
+def test_who_can_not_be_judged_keeps_its_turn(memory: Memory, tmp_path: Path) -> None:
+    for seed in (0, 1, 2):
+        finish(memory, tmp_path, name(seed), moved(cohort(), -0.2 * seed))
+    finish_repeats(memory, tmp_path, sit(memory, tmp_path).wanted, cohort())
+    kept = (tmp_path / name(1) / CASES).rename(tmp_path / "aside")
+    (verdict,), _ = sit(memory, tmp_path, tell=list[str]().append)
+    assert (verdict.experiment_id, verdict.comparisons) == (name(2), 2)
+    assert verdict.allowance == pytest.approx(CONFIG.alpha * share(2))
+    kept.rename(tmp_path / name(1) / CASES)
+    (late,), _ = sit(memory, tmp_path)
+    assert late.experiment_id == name(1)
+    assert late.allowance <= CONFIG.alpha * share(2)
 
 
 def test_one_that_was_stopped_early_counts_as_a_comparison(memory: Memory, tmp_path: Path) -> None:

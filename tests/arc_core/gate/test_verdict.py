@@ -138,6 +138,25 @@ def test_a_handful_of_patients_proves_nothing():
     assert outcome(patients_needed(ALLOWED)).outcome == "promote"
 
 
+def test_a_clear_loss_needs_no_more_patients_than_the_error_of_calling_it_one():
+    cases = cohort(patients_needed(GateConfig().loss))
+    lost = judged("disc_dice", side("e2", *[shifted(cases, -0.1)] * 3), side("e1", *[cases] * 3))
+    assert lost.outcome == "reject"
+
+
+def test_of_a_metric_that_ranks_the_rarer_class_has_to_be_large_enough():
+    def outcome(ill):
+        cases = [each.model_copy(update={"label": int(i < 2 * ill)}) for i, each in enumerate(cohort(60))]
+        better = [each.model_copy(update={"probability": 0.5 + 0.4 * (each.label - 0.5)}) for each in cases]
+        worse = [each.model_copy(update={"probability": 0.5}) for each in cases]
+        return judged("auc", side("e2", *[better] * 3), side("e1", *[worse] * 3))
+
+    few = outcome(6)
+    assert few.outcome == "inconclusive"
+    assert "6 patients of the rarer class are too few to tell, at least 7 are needed" in few.reason
+    assert outcome(7).outcome == "promote"
+
+
 def test_sides_measured_on_other_cases_are_refused():
     with pytest.raises(ValueError, match="not measured on the same cases"):
         judged("disc_dice", side("e2", cohort(29)))

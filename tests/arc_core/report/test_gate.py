@@ -21,8 +21,8 @@ def memory(tmp_path: Path) -> Iterator[Memory]:
         memory.register_study(STUDY)
         champion, loser, hopeful = approve(memory, 1, 2, 3)
         cycle = memory.begin_cycle(STUDY.id)
-        memory.repeats.open(memory.experiment(champion), cycle, 3)
-        memory.repeats.open(memory.experiment(hopeful), cycle, 2)
+        memory.repeats.open(memory.experiment(champion), cycle, 2)
+        memory.repeats.open(memory.experiment(hopeful), cycle, 1)
         repeats = memory.repeats.of([champion])[champion]
         for each, value in zip((champion, *(r.id for r in repeats)), (0.80, 0.81, 0.82), strict=True):
             estimate = Estimate(value=value, low=0, high=1)
