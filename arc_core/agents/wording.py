@@ -80,9 +80,14 @@ def forbidden(bad: ForbiddenRange) -> str:
 
 
 def finding(effect: Effect, metric: str) -> str:
-    """For example: raising image size from 64 to 128 gained 0.031 mean Dice (exp-a over exp-b)."""
+    """For example: raising image size from 64 to 128: mean Dice 0.031 higher (exp-a than exp-b; one training
+    each).
+
+    No gain is claimed: that is for the gate to say, which looks at further seeds and at all comparisons.
+    """
     what = " and ".join(step(path, old, new) for path, (old, new) in effect.changes.items())
     child, parent = effect.ids
-    verb, over = ("gained", "over") if effect.gain >= 0 else ("lost", "against")
+    higher = (effect.gain >= 0) == METRICS[metric].higher_is_better
+    seen = f"{METRICS[metric].label} {abs(effect.gain):.3f} {'higher' if higher else 'lower'}"
     doubt = "" if effect.clear else "; intervals overlap"
-    return f"{what} {verb} {abs(effect.gain):.3f} {METRICS[metric].label} ({child} {over} {parent}{doubt})"
+    return f"{what}: {seen} ({child} than {parent}; one training each{doubt})"

@@ -77,6 +77,12 @@ def contrast(
     return Contrast(found.gain, error, degrees, *found[2:], _below(degrees, -t), _below(degrees, t))
 
 
+def least_gain(floor: NoiseFloor, seeds: int, allowance: float) -> float:
+    """What a gain has to be at least to be promoted, were all patients alike, for the seeds alone."""
+    of_seeds = floor.sd * math.sqrt(2 / seeds)
+    return _quantile(floor.degrees + seeds - 1, allowance) * of_seeds
+
+
 def chance_to_pass(
     found: Deviation, champion: Sequence[float], floor: NoiseFloor, seeds: int, allowance: float
 ) -> float:

@@ -74,7 +74,7 @@ def decide(
     if challenger < config.seeds:
         if chance >= config.chance:
             return "confirm", "its further seeds decide"
-        return "inconclusive", f"further seeds would hardly change that (chance to pass {chance:.1%})"
+        return "inconclusive", f"with further seeds it would hardly be promoted (chance {chance:.1%})"
     if found.p_value <= allowance:
         return "promote", "the whole interval lies above 0"
     return "inconclusive", "the interval includes 0"
@@ -137,8 +137,8 @@ def judge(
     level = 1 - allowance - config.loss
     reason = (
         f"{label} {_mean(mine):.3f} over {_trainings(mine)}, {paired(effect, level)} over {champion.ids[0]} "
-        f"({_trainings(theirs)}): {meaning}; p {found.p_value:.2g}, allowed {allowance:.2g} "
-        f"in comparison {comparison}{''.join(f'; {note}' for note in notes)}."
+        f"({_mean(theirs):.3f} over {_trainings(theirs)}): {meaning}; p {found.p_value:.2g}, "
+        f"allowed {allowance:.2g} in comparison {comparison}{''.join(f'; {note}' for note in notes)}."
     )
     return Verdict(outcome=outcome, effect=effect, level=level, p_value=found.p_value, reason=reason, **told)
 

@@ -4,8 +4,10 @@ from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.result import NoiseFloor, Verdict
 from arc_core.experiments.study import Study
-from arc_core.gate.contrast import floor_of
-from arc_core.gate.verdict import percent, signed
+from arc_core.gate.contrast import floor_of, least_gain
+from arc_core.gate.declared import declared
+from arc_core.gate.spending import allowance
+from arc_core.gate.verdict import GateConfig, percent, signed
 from arc_core.record import Record
 from arc_core.report.summary import printable
 
@@ -26,10 +28,13 @@ class VerdictRow(Record):
 
 
 class GateReport(Record):
-    """`repeated`: number of an experiment → the primary metric of each of its trainings. `waiting`: how many
-    repeats are still to be trained."""
+    """`least_gain`: what the next comparison can promote at the very least. `repeated`: number of an
+    experiment → the primary metric of each of its trainings. `waiting`: how many repeats are still to be
+    trained."""
 
     label: str
+    declared: GateConfig | None
+    least_gain: float | None
     comparisons: int
     promoted: int
     floor: NoiseFloor | None
@@ -45,12 +50,17 @@ def told_of_gate(memory: Memory, study: Study) -> GateReport:
     shown = verdicts[::-1][:SHOWN]
     ids = {*values, *(verdict.experiment_id for verdict in shown)}
     numbers = {each.id: each.number for each in memory.experiments(study.id, ids)}
-    comparisons = memory.comparisons(study.id)
+    comparisons, floor = memory.comparisons(study.id), floor_of(tuple(values.values()))
+    gate, least = declared(memory.ledger, study.id), None
+    if gate is not None and floor is not None:
+        least = least_gain(floor, gate.seeds, allowance(gate.alpha, comparisons))
     return GateReport(
         label=METRICS[study.metric].label,
+        declared=gate,
+        least_gain=least,
         comparisons=len(comparisons),
         promoted=sum(comparisons),
-        floor=floor_of(tuple(values.values())),
+        floor=floor,
         repeated={
             numbers[each]: ", ".join(f"{value:.3f}" for value in values[each])
             for each in sorted(values, key=numbers.__getitem__)

@@ -39,20 +39,22 @@ def test_trends_are_told_of_any_experiments() -> None:
 
 def test_lessons_say_what_changed_and_which_experiments_show_it() -> None:
     lessons = {lesson.text: lesson.experiment_ids for lesson in recall(OUTCOMES).lessons}
-    gained = "raising image size from 96 to 128 gained 0.050 mean Dice (exp-002 over exp-000)"
-    lost = (
-        "using loss focal instead of dice_ce lost 0.020 mean Dice "
-        "(exp-001 against exp-000; intervals overlap)"
+    higher = (
+        "raising image size from 96 to 128: mean Dice 0.050 higher (exp-002 than exp-000; one training each)"
     )
-    assert lessons[gained] == ("exp-002", "exp-000")
-    assert lessons[lost] == ("exp-001", "exp-000")
+    lower = (
+        "using loss focal instead of dice_ce: mean Dice 0.020 lower "
+        "(exp-001 than exp-000; one training each; intervals overlap)"
+    )
+    assert lessons[higher] == ("exp-002", "exp-000")
+    assert lessons[lower] == ("exp-001", "exp-000")
     assert lessons["exp-003 failed: diverged"] == ("exp-003",)
 
 
 def test_a_later_cycle_is_compared_with_the_best_before_it() -> None:
     texts = " ".join(lesson.text for lesson in recall(OUTCOMES).lessons)
-    assert "raising epochs from 15 to 30 lost 0.010 mean Dice (exp-004 against exp-002" in texts
-    assert "lowering epochs from 15 to 10 and lowering batch size from 8 to 4 lost 0.020" in texts
+    assert "raising epochs from 15 to 30: mean Dice 0.010 lower (exp-004 than exp-002" in texts
+    assert "lowering epochs from 15 to 10 and lowering batch size from 8 to 4: mean Dice 0.020" in texts
 
 
 def test_successful_patterns_are_the_gains_only() -> None:
@@ -68,7 +70,7 @@ def test_lower_is_better_is_read_from_the_metric() -> None:
     history = recall(outcomes, "vcdr_mae")
     assert history.best["vcdr_mae"].value == 0.06
     assert history.trends.cycles_without_improvement == 0
-    assert "gained 0.040 vCDR MAE (exp-001 over exp-000" in history.lessons[0].text
+    assert "vCDR MAE 0.040 lower (exp-001 than exp-000" in history.lessons[0].text
 
 
 def test_nothing_tried_and_nothing_finished() -> None:

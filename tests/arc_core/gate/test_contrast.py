@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t as student
 
 from arc_core.gate.bootstrap import Deviation, paired_deviation
-from arc_core.gate.contrast import chance_to_pass, contrast, floor_of
+from arc_core.gate.contrast import chance_to_pass, contrast, floor_of, least_gain
 from tests.arc_core.gate.test_bootstrap import cohort
 
 GAIN = Deviation(gain=0.02, error=0.004, patients=50, fewest=50)
@@ -93,3 +93,11 @@ def test_eyes_of_one_patient_count_once():
     one, two = cohort(eyes=1), cohort(eyes=2)
     errors = [paired_deviation("disc_dice", [noisy(each, 3)], [each]).error for each in (one, two)]
     assert errors[0] == pytest.approx(errors[1], rel=0.05)
+
+
+def test_no_gain_under_the_least_one_passes_however_sure_the_patients() -> None:
+    floor = floor_of([(0.80, 0.81, 0.82)])
+    least, then = least_gain(floor, 3, 0.0127), floor.model_copy(update={"degrees": 4})
+    for gain, passes in ((0.99 * least, False), (1.01 * least, True)):
+        found = contrast(Deviation(gain, 0.0, 50, 50), [0.8] * 3, [0.8] * 3, then)
+        assert (found.p_value <= 0.0127) is passes

@@ -100,7 +100,7 @@ def test_a_first_seed_without_a_chance_gets_its_verdict_at_once():
     verdict = judged("disc_dice", trained(0.001, seeds=1))
     assert verdict.outcome == "inconclusive"
     assert "over 1 training," in verdict.reason
-    assert "further seeds would hardly change that" in verdict.reason
+    assert "with further seeds it would hardly be promoted" in verdict.reason
     assert judged("disc_dice", trained(-0.02, seeds=1)).outcome == "reject"
 
 
