@@ -164,7 +164,7 @@ def sha256(content: bytes) -> str:
 
 
 HARM = {
-    "an event edited": (lines(lambda e: [*e[:4], e[4].replace(b"offline", b"human"), *e[5:]]), "event 6 ("),
+    "an event edited": (lines(lambda e: [*e[:5], e[5].replace(b"offline", b"human"), *e[6:]]), "event 7 ("),
     "the last event edited": (
         lines(lambda e: [*e[:-1], e[-1].replace(b"0", b"1", 1)]),
         "is not the one signed",
