@@ -113,13 +113,20 @@ def _check_input(given: dict[str, object]) -> ArcConfig:
     if (prefect := get_current_settings()).api.url is None:  # a server of our own keeps its database there
         _make(prefect.home, "PREFECT_HOME", writable=True)
     if config.data.path is not None:
-        open_dataset(config.data, config.task, settings.home)
+        _check_data(config, settings.home)
     if settings.has_store:
         open_memory(settings.store_url)
     if not given["dry_run"]:
         Runs.of(settings).check()
         Heads(settings.anchors_folder).check()
     return config
+
+
+def _check_data(config: ArcConfig, home: Path) -> None:
+    """What of it would not be read is said, and ends nothing."""
+    remark = open_dataset(config.data, config.task, home).remark
+    if remark:
+        Terminal().warn(remark)
 
 
 def _make(folder: Path, variable: str, *, writable: bool = False) -> None:

@@ -35,6 +35,10 @@ def relabel(folder: Path, label: str) -> None:
     edit_rows(folder, change)
 
 
+def rename(folder: Path, column: str, to: str) -> None:
+    edit_rows(folder, lambda rows: [rows[0].replace(column, to), *rows[1:]])
+
+
 def one_class(folder: Path) -> None:
     def change(rows: list[str]) -> list[str]:
         cells = [row.split(",") for row in rows[1:]]

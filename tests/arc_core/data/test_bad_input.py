@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from arc_core.data.labels import _check_header
+from arc_core.data.columns import check_header
 from arc_core.data.manifest import _read_files, read_dataset
 from arc_core.data.source import DataConfig
 from arc_core.data.splits import make_split
@@ -25,6 +25,7 @@ from tests.arc_core.data.breakage import (
     one_class,
     recompressed,
     relabel,
+    rename,
     save_mask,
     scaled_mask,
     small_mask,
@@ -201,6 +202,33 @@ BAD = {
         )
         for age in ("old", "-1", "121", "nan")
     },
+    **{
+        f"column {written}": (
+            CLS,
+            lambda f, written=written, own=own: rename(f, own, written),
+            "labels.csv",
+            f"ARC knows no column '{written}'",
+            f"Rename it to {own}",
+        )
+        for own, written in (
+            *(("patient_id", name) for name in ("PatientID", "patient-id", "Patient", "patient_ids")),
+            ("site", "Sites"),
+        )
+    },
+    "column imageid": (
+        CLS,
+        lambda f: rename(f, "image_id", "imageid"),
+        "labels.csv",
+        "'image_id' is missing",
+        "Rename 'imageid' to it",
+    ),
+    "a column in two ways": (
+        CLS,
+        lambda f: rename(f, "camera", " SITE"),
+        "labels.csv",
+        "'site' stands there twice",
+        "Keep one",
+    ),
     "patient empty": (
         CLS,
         lambda f: edit_rows(f, lambda r: [*r[:-1], r[-1].split(",")[0] + ",1,,s,c"]),
@@ -304,10 +332,10 @@ def test_columns_by_the_thousand_are_read_at_once(folder):
         __hash__ = str.__hash__
 
     names = [Counted(name) for name in ("image_id", "label", *map(str, range(500)))]
-    _check_header(folder / "labels.csv", names)
+    check_header(folder / "labels.csv", names)
     assert compared < 10 * len(names)
     with pytest.raises(DatasetError, match="column '7' stands there twice"):
-        _check_header(folder / "labels.csv", [*names, "9", "7"])
+        check_header(folder / "labels.csv", [*names, "9", "7"])
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "masks"])
