@@ -16,8 +16,9 @@ AGES = {40: "0–39", 60: "40–59", 80: "60–79", 121: "80–120"}
 
 
 class LabelRow(Record):
-    """One row. `patient_id` is None where the file has no such column."""
+    """One row, and the line that it ends in. `patient_id` is None where the file has no such column."""
 
+    line: int
     image_id: str
     label: int
     patient_id: str | None = None
@@ -43,7 +44,7 @@ def read_labels(path: Path, faults: Faults) -> Labels:
         for raw in reader:
             where = f"{path}, line {reader.line_num}"
             try:
-                row = _parse(where, raw)
+                row = _parse(where, reader.line_num, raw)
                 if row.image_id in rows:
                     raise DatasetError(
                         f"image_id {row.image_id!r} stands there twice",
@@ -76,7 +77,7 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _parse(where: str, raw: dict[str | None, str | list[str] | None]) -> LabelRow:
+def _parse(where: str, line: int, raw: dict[str | None, str | list[str] | None]) -> LabelRow:
     if None in raw or None in raw.values():
         raise DatasetError(
             "the row has more or fewer fields than the header",
@@ -96,6 +97,7 @@ def _parse(where: str, raw: dict[str | None, str | list[str] | None]) -> LabelRo
         if cells.get(name) == "":
             raise DatasetError(f"{name} is empty", where=where, cure="Fill it in.")
     return LabelRow(
+        line=line,
         image_id=cells["image_id"],
         label=int(cells["label"]),
         patient_id=cells.get("patient_id"),

@@ -22,6 +22,7 @@ from arc_core.data.columns import ignored_in_words
 from arc_core.data.faults import Faults
 from arc_core.data.folder import SAFE_ID, check_folder, list_images, list_masks
 from arc_core.data.labels import LabelRow, Labels, read_labels
+from arc_core.data.patients import of_patients
 from arc_core.data.reader import decode_image, decode_mask, read_bytes
 from arc_core.errors import DatasetError
 from arc_core.experiments.metric import Task
@@ -180,7 +181,7 @@ def _labels(path: Path, images: dict[str, Path], task: Task, faults: Faults) -> 
             cure=f"Add a row {image_id},0 or {image_id},1, or remove the image.",
         )
         faults.add(fault, image_id)
-    return Labels(rows, ignored)
+    return Labels(of_patients(path, rows, faults), ignored)
 
 
 def _read_files(image_path: Path, mask_path: Path | None) -> _Files | DatasetError:

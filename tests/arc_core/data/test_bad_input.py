@@ -32,6 +32,7 @@ from tests.arc_core.data.breakage import (
     truncated,
     unlist_images,
     upper_twin,
+    with_cells,
 )
 
 SEG, CLS = "segmentation", "classification"
@@ -229,6 +230,13 @@ BAD = {
         "'site' stands there twice",
         "Keep one",
     ),
+    "patient of two sexes": (
+        CLS,
+        lambda f: with_cells(f, "sex", ["M", "", "F"], patient="same"),
+        "labels.csv, lines 2 and 4",
+        "patient 'same' has two sexes; got 'M' and 'F'; expected one",
+        "Correct sex or patient_id",
+    ),
     "patient empty": (
         CLS,
         lambda f: edit_rows(f, lambda r: [*r[:-1], r[-1].split(",")[0] + ",1,,s,c"]),
@@ -258,6 +266,13 @@ def complaint_of(folder, task=CLS) -> str:
     with pytest.raises(DatasetError) as caught:
         read_dataset(folder, task)
     return str(caught.value)
+
+
+def test_a_patient_of_two_sexes_is_told_beside_other_faults(folder):
+    with_cells(folder, "sex", ["M", "F"], patient="same")
+    edit_rows(folder, lambda rows: [*rows, rows[-1]])
+    told = complaint_of(folder).splitlines()[1:]
+    assert [words in line for words, line in zip(("line 26", "two sexes"), told, strict=True)] == [True] * 2
 
 
 def test_the_faults_of_table_and_folders_are_told_in_one_error(folder):

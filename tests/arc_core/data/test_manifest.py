@@ -7,7 +7,7 @@ from PIL import Image
 
 from arc_core.data.manifest import read_dataset
 from arc_core.provenance.canonical import sha256_of
-from tests.arc_core.data.breakage import rename
+from tests.arc_core.data.breakage import rename, with_cells
 
 
 def test_lists_cases_with_patients_labels_and_sites(simulated):
@@ -120,6 +120,26 @@ def test_sex_and_the_group_of_age_are_read_and_count(simulated, folder):
     dataset = read_dataset(folder, "classification")
     assert {(case.sex, case.age_group) for case in dataset.cases} == {("female", "40–59")}
     assert dataset.sha256 != simulated.sha256
+
+
+def groups_of_the_first(folder, count: int) -> list[tuple[str | None, str | None]]:
+    cases = read_dataset(folder, "classification").cases
+    assert {(case.sex, case.age_group) for case in cases[count:]} == {(None, None)}
+    return [(case.sex, case.age_group) for case in cases[:count]]
+
+
+def test_sex_and_group_of_age_are_the_patient_s(folder):
+    """Whoever grows older between visits, or lacks a cell, is counted once: as at the first visit."""
+    with_cells(folder, "age", ["61", "", "58"], patient="same")
+    with_cells(folder, "sex", ["", "F"], patient="same")
+    assert groups_of_the_first(folder, 3) == [("F", "40–59")] * 3
+
+
+def test_without_patient_ids_each_image_has_its_own_sex_and_age(folder):
+    with_cells(folder, "age", ["61", "58"])
+    with_cells(folder, "sex", ["M", "F"])
+    rename(folder, "patient_id", "number")
+    assert groups_of_the_first(folder, 2) == [("M", "60–79"), ("F", "40–59")]
 
 
 def test_names_of_columns_may_be_written_otherwise(simulated, folder, caplog):
