@@ -81,7 +81,7 @@ def _letters(name: str) -> str:
 
 def _nearly(path: Path, name: str, meant: str) -> DatasetError:
     return DatasetError(
-        f"ARC knows no column {name!r}",
+        "a column is nearly one that ARC knows",
         where=path,
         got=repr(name),
         expected=f"{meant!r}, if that is what it holds",

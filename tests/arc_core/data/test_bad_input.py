@@ -208,7 +208,7 @@ BAD = {
             CLS,
             lambda f, written=written, own=own: rename(f, own, written),
             "labels.csv",
-            f"ARC knows no column '{written}'",
+            f"nearly one that ARC knows; got '{written}'",
             f"Rename it to {own}",
         )
         for own, written in (
