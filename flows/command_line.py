@@ -29,7 +29,7 @@ from flows import signals
 from flows.arguments import count, folder, minutes, parser_for
 from flows.leftover import own_servers
 from flows.loop import is_unreachable, run_loop
-from flows.temporary_server import on_a_kept_server
+from flows.temporary_server import log_to_arc, on_a_kept_server
 from flows.terminal import Terminal, counted
 from tasks.champion import Champion, no_champion
 from tasks.pause import need_server
@@ -53,6 +53,7 @@ def cycle_command(arc: Callable[..., CycleSummary]) -> NoReturn:
 def _cycles(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
     config = _check_input(given)
     own_servers()
+    log_to_arc()
     if given["dry_run"] or config.board.autonomy == "off":
         return _once(arc, given)
     with only_cycle_in(get_settings().home.resolve()):
@@ -87,6 +88,7 @@ def _predict(
     if not get_settings().has_store:
         raise no_champion(get_settings().home.resolve())
     own_servers()
+    log_to_arc()
     terminal = Terminal()
     with terminal.progress("the champion predicts"):
         champion, predicted = predict(images, out, study)
@@ -113,13 +115,20 @@ def _check_input(given: dict[str, object]) -> ArcConfig:
     if (prefect := get_current_settings()).api.url is None:  # a server of our own keeps its database there
         _make(prefect.home, "PREFECT_HOME", writable=True)
     if config.data.path is not None:
-        open_dataset(config.data, config.task, settings.home)
+        _check_data(config, settings.home)
     if settings.has_store:
         open_memory(settings.store_url)
     if not given["dry_run"]:
         Runs.of(settings).check()
         Heads(settings.anchors_folder).check()
     return config
+
+
+def _check_data(config: ArcConfig, home: Path) -> None:
+    """What of it would not be read is said, and ends nothing."""
+    remark = open_dataset(config.data, config.task, home).remark
+    if remark:
+        Terminal().warn(remark)
 
 
 def _make(folder: Path, variable: str, *, writable: bool = False) -> None:

@@ -53,28 +53,38 @@ def do(given: Namespace) -> None:
         raise StoreError("there is no store", where=settings.home, cure="Run a cycle first.")
     memory = open_memory(settings.store_url)
     champion = champion_of(memory, given.study)
-    terminal, study = Terminal(), champion.study
+    terminal = Terminal()
+    said = _done(memory, champion, given, terminal)
+    try:
+        # Before a word is said: whoever reads it may close the pipe after the first line.
+        seal(memory.ledger, settings)
+        if given.act == "open-test":
+            tell_of_opening(memory, champion.study, settings.home.resolve())
+    finally:
+        for line in said:  # also where no page could be written: it is done and counted
+            terminal.say(line)
+
+
+def _done(memory: Memory, champion: Champion, given: Namespace, terminal: Terminal) -> list[str]:
+    """Does the act; what there is to say of it, line by line."""
+    study = champion.study
     match given.act:
         case "lock-plan":
             if given.file is not None and not given.file.is_file():
                 raise StoreError("there is no such file", where=given.file, cure="Name your analysis plan.")
-            locked = lock_plan(memory, study, given.by, given.reason or "", given.file)
-            for line in _planned(locked):
-                terminal.say(line)
+            return _planned(lock_plan(memory, study, given.by, given.reason or "", given.file))
         case "lock-threshold":
-            cases = read_cases(memory, Runs.of(settings), champion.experiment.id)
+            cases = read_cases(memory, Runs.of(get_settings()), champion.experiment.id)
             threshold = lock_threshold(
                 memory, study, champion.experiment, cases, given.by, given.reason or ""
             )
             said = "none, as not every image has a label" if threshold is None else f"{threshold:.4f}"
-            terminal.say(f"The threshold of {champion.experiment.id} is locked: {said}.")
-            terminal.say(f"Next, and counted: {COMMAND} open-test --by NAME --reason TEXT")
+            return [
+                f"The threshold of {champion.experiment.id} is locked: {said}.",
+                f"Next, and counted: {COMMAND} open-test --by NAME --reason TEXT",
+            ]
         case _:
-            for line in _told(_opened(memory, champion, given, terminal), champion):
-                terminal.say(line)
-    seal(memory.ledger, settings)
-    if given.act == "open-test":
-        tell_of_opening(memory, study, settings.home.resolve())
+            return _told(_opened(memory, champion, given, terminal), champion)
 
 
 def _opened(memory: Memory, champion: Champion, given: Namespace, terminal: Terminal) -> Opened:

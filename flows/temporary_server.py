@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import os
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from prefect.settings import get_current_settings
 
+from arc_core.config import CONFIGS
 from flows.signals import is_stopped
 
 if TYPE_CHECKING:
@@ -25,7 +27,22 @@ STARTS = (
 )
 PAUSE_S = 1.0
 PORT_TAKEN = 3  # uvicorn's exit code
+LOGGING_PATHS = (
+    "PREFECT_LOGGING_CONFIG_PATH",
+    "PREFECT_LOGGING_SETTINGS_PATH",
+)  # the second is the older name
 _over = threading.Event()
+
+
+def log_to_arc() -> None:
+    """Have the servers that this process starts log to ARC's file: the terminal has ARC's tables.
+
+    A service that meets a locked database tries again, and would print two pages of traceback each time. This
+    process has set up its own log before.
+    """
+    asked_for = {"PREFECT_LOGGING_LEVEL", *LOGGING_PATHS}
+    if not asked_for & os.environ.keys():
+        os.environ[LOGGING_PATHS[0]] = str(CONFIGS / "temporary_server.yml")
 
 
 def on_a_kept_server(flow: Callable[P, R]) -> Callable[P, R]:

@@ -155,6 +155,10 @@ class Terminal:
         """One line."""
         self._out.print(escape(printable(words)), soft_wrap=True)
 
+    def warn(self, words: str) -> None:
+        """One line that is no result."""
+        self._err.print(f"[yellow]{escape(printable(words))}[/]", soft_wrap=True)
+
     def _headline(self, kind: str, summary: CycleSummary) -> None:
         mark = " · [bold yellow]SIMULATED DATA[/]" if summary.simulated else ""
         self._out.print(f"\n[bold]ARC {kind} {summary.cycle}[/] · {summary.study_id} · {summary.mode}{mark}")

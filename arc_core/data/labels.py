@@ -2,22 +2,23 @@
 
 import csv
 import io
-from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
+from arc_core.data.columns import COLUMNS, KNOWN, read_header
 from arc_core.data.faults import Faults
 from arc_core.data.reader import read_bytes
 from arc_core.errors import DatasetError
 from arc_core.record import Record
 
-COLUMNS = "image_id,label and, if known, patient_id,site,camera,sex,age"
 AGES = {40: "0–39", 60: "40–59", 80: "60–79", 121: "80–120"}
 """Years that a group of age ends before → its name. The age itself is not kept."""
 
 
 class LabelRow(Record):
-    """One row. `patient_id` is None where the file has no such column."""
+    """One row, and the line that it ends in. `patient_id` is None where the file has no such column."""
 
+    line: int
     image_id: str
     label: int
     patient_id: str | None = None
@@ -27,16 +28,23 @@ class LabelRow(Record):
     age_group: str | None = None
 
 
-def read_labels(path: Path, faults: Faults) -> dict[str, LabelRow]:
-    """The rows by image_id. Faults name the file and the line; DatasetError where it is no such table."""
+class Labels(NamedTuple):
+    """The rows by image_id, and the names of the columns that ARC does not know."""
+
+    rows: dict[str, LabelRow]
+    ignored: tuple[str, ...]
+
+
+def read_labels(path: Path, faults: Faults) -> Labels:
+    """Faults name the file and the line; DatasetError where it is no such table."""
     reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
     try:
-        _check_header(path, list(reader.fieldnames or ()))
+        reader.fieldnames = header = read_header(path, reader.fieldnames or (), faults)
         rows: dict[str, LabelRow] = {}
         for raw in reader:
             where = f"{path}, line {reader.line_num}"
             try:
-                row = _parse(where, raw)
+                row = _parse(where, reader.line_num, raw)
                 if row.image_id in rows:
                     raise DatasetError(
                         f"image_id {row.image_id!r} stands there twice",
@@ -54,7 +62,7 @@ def read_labels(path: Path, faults: Faults) -> dict[str, LabelRow]:
             got=str(error),
             cure=f"Save it as CSV (UTF-8) with the columns {COLUMNS}.",
         ) from None
-    return rows
+    return Labels(rows, tuple(name for name in header if name not in KNOWN))
 
 
 def _text(path: Path) -> str:
@@ -69,23 +77,7 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _check_header(path: Path, header: list[str]) -> None:
-    missing = [name for name in ("image_id", "label") if name not in header]
-    if missing:
-        cure = "Use commas, not semicolons." if any(";" in name for name in header) else "Add it."
-        raise DatasetError(
-            f"column {missing[0]!r} is missing",
-            where=path,
-            got=", ".join(header) or "an empty file",
-            expected=COLUMNS,
-            cure=cure,
-        )
-    twice = sorted(name for name, times in Counter(header).items() if times > 1)
-    if twice:
-        raise DatasetError(f"column {twice[0]!r} stands there twice", where=path, cure="Keep one of them.")
-
-
-def _parse(where: str, raw: dict[str | None, str | list[str] | None]) -> LabelRow:
+def _parse(where: str, line: int, raw: dict[str | None, str | list[str] | None]) -> LabelRow:
     if None in raw or None in raw.values():
         raise DatasetError(
             "the row has more or fewer fields than the header",
@@ -105,6 +97,7 @@ def _parse(where: str, raw: dict[str | None, str | list[str] | None]) -> LabelRo
         if cells.get(name) == "":
             raise DatasetError(f"{name} is empty", where=where, cure="Fill it in.")
     return LabelRow(
+        line=line,
         image_id=cells["image_id"],
         label=int(cells["label"]),
         patient_id=cells.get("patient_id"),

@@ -8,6 +8,7 @@ Everything is checked here, once; what reads a case later may trust it.
 """
 
 import hashlib
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -17,15 +18,18 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from arc_core.data.columns import ignored_in_words
 from arc_core.data.faults import Faults
 from arc_core.data.folder import SAFE_ID, check_folder, list_images, list_masks
-from arc_core.data.labels import LabelRow, read_labels
+from arc_core.data.labels import LabelRow, Labels, read_labels
+from arc_core.data.patients import of_patients
 from arc_core.data.reader import decode_image, decode_mask, read_bytes
 from arc_core.errors import DatasetError
 from arc_core.experiments.metric import Task
 from arc_core.provenance.canonical import sha256_of
 from arc_core.record import Record
 
+log = logging.getLogger(__name__)
 SIMULATED_MARK = "SIMULATED"
 
 
@@ -57,6 +61,7 @@ class Dataset(Record):
     has_patient_ids: bool = Field(description="False: image_id stands for the patient")
     cases: tuple[ImageCase, ...] = Field(description="sorted by image_id")
     sha256: str = Field(description="over the canonical JSON of the cases")
+    remark: str = Field("", exclude=True, description="what of labels.csv was not read; kept nowhere")
 
     def image_path(self, case: ImageCase) -> Path:
         return Path(self.root) / case.image
@@ -86,7 +91,7 @@ def read_dataset(root: Path, task: Task, *, simulated: bool = False) -> Dataset:
     images = list_images(root / "images", faults)
     masks = list_masks(root / "masks", images, faults)
     _need_masks(root, images, masks, task, faults)
-    labels = _labels(root / "labels.csv", images, task, faults)
+    labels, ignored = _labels(root / "labels.csv", images, task, faults)
     faults.end()
     ids = sorted(images)
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
@@ -104,14 +109,19 @@ def read_dataset(root: Path, task: Task, *, simulated: bool = False) -> Dataset:
     if task == "classification":
         _need_both_classes(root / "labels.csv", cases, faults)
     faults.end()
+    has_patient_ids = any(row.patient_id is not None for row in labels.values())
+    remark = ignored_in_words(ignored, has_patient_ids=has_patient_ids) if ignored else ""
+    if remark:
+        log.warning("%s/%s", root, remark)
     return Dataset(
         root=str(root),
         name=root.name,
         task=task,
         simulated=simulated or _is_marked_simulated(root),
-        has_patient_ids=any(row.patient_id is not None for row in labels.values()),
+        has_patient_ids=has_patient_ids,
         cases=cases,
         sha256=sha256_of_cases(cases),
+        remark=remark,
     )
 
 
@@ -141,7 +151,7 @@ def _need_masks(
         )
 
 
-def _labels(path: Path, images: dict[str, Path], task: Task, faults: Faults) -> dict[str, LabelRow]:
+def _labels(path: Path, images: dict[str, Path], task: Task, faults: Faults) -> Labels:
     if not os.path.lexists(path):  # a link to nowhere is a file that cannot be opened, not no file
         if task == "classification":
             faults.add(
@@ -151,12 +161,12 @@ def _labels(path: Path, images: dict[str, Path], task: Task, faults: Faults) -> 
                     cure="Write it with the columns image_id,label, or use --task segmentation.",
                 )
             )
-        return {}
+        return Labels({}, ())
     try:
-        rows = read_labels(path, faults)
+        rows, ignored = read_labels(path, faults)
     except DatasetError as error:
         faults.add(error)
-        return {}
+        return Labels({}, ())
     for image_id in sorted(rows.keys() - images.keys()):
         fault = DatasetError(
             f"the row {image_id!r} has no image",
@@ -171,7 +181,7 @@ def _labels(path: Path, images: dict[str, Path], task: Task, faults: Faults) -> 
             cure=f"Add a row {image_id},0 or {image_id},1, or remove the image.",
         )
         faults.add(fault, image_id)
-    return rows
+    return Labels(of_patients(path, rows, faults), ignored)
 
 
 def _read_files(image_path: Path, mask_path: Path | None) -> _Files | DatasetError:

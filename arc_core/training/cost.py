@@ -64,12 +64,15 @@ def cost_of(spec: ExperimentSpec) -> Cost:
     key = cost_key(spec.task, spec.architecture)
     reference = table().get(key)
     if reference is None:
+        measured = _measured(spec.task, spec.architecture.name)
         raise SpecError(
             "this architecture has no measured cost",
             where="architecture",
             got=key,
-            expected="a network, width and depth of arc_core/training/costs.json",
-            cure="Choose another width or depth, or run `make costs` after adding a network.",
+            expected=f"of {spec.architecture.name}, {measured}"
+            if measured
+            else "a network that was measured",
+            cure="Choose one of these." if measured else "Run `make costs` after adding a network.",
         )
     # Convolutions do the same work for every pixel, so both scale with the area.
     area = (spec.image_size_px / REFERENCE_PX) ** 2
@@ -79,6 +82,19 @@ def cost_of(spec: ExperimentSpec) -> Cost:
             "activation_mib_per_image": reference.activation_mib_per_image * area,
         }
     )
+
+
+def _measured(task: Task, network: str) -> str:
+    """`width 8, 12 with depth 3, 4, or width 8 with depth 5`; nothing where no size of it was measured."""
+    widths: dict[str, list[str]] = {}
+    for key in table():
+        *kind, width, depth = key.split("/")
+        if kind == [task, network]:
+            widths.setdefault(depth, []).append(width)
+    depths: dict[str, list[str]] = {}
+    for depth in sorted(widths, key=int):
+        depths.setdefault(", ".join(sorted(widths[depth], key=int)), []).append(depth)
+    return ", or ".join(f"width {wide} with depth {', '.join(deep)}" for wide, deep in depths.items())
 
 
 def training_images(split: Split, spec: ExperimentSpec) -> int:

@@ -235,6 +235,35 @@ def test_neither_file_nor_console_of_a_prefect_process_holds_a_secret(arc_home, 
         assert "hunter22" not in text
 
 
+LOCKED = """
+import logging
+from prefect.logging import get_logger
+from prefect.logging.configuration import setup_logging
+setup_logging()
+try:
+    raise ValueError("the database is locked")
+except ValueError:
+    get_logger("server.services.recorder").exception("to be tried again: hunter22-hunter22")
+    logging.getLogger("uvicorn.error").exception("it does not start")
+"""
+
+
+def test_what_the_temporary_server_tries_again_is_in_the_file_alone(arc_home, secrets, tmp_path):
+    """What keeps it from starting is on the terminal too: without it the command can only wait."""
+    own = {"PREFECT_LOGGING_CONFIG_PATH": str(ROOT / "configs" / "temporary_server.yml")}
+    env = prefect_environment(tmp_path) | own
+    ran = subprocess.run(
+        [sys.executable, "-c", LOCKED], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert [line["message"] for line in lines(arc_home)] == [
+        "to be tried again: [secret removed]",
+        "it does not start",
+    ]
+    assert all("database is locked" in line["traceback"] for line in lines(arc_home))
+    assert "tried again" not in ran.stdout + ran.stderr
+    assert "it does not start" in ran.stderr
+
+
 FLOW = """
 from prefect import flow, get_run_logger
 @flow

@@ -7,10 +7,10 @@ import pytest
 from arc_core.data.synthetic import SyntheticConfig, generate
 from arc_core.errors import ArcError
 from arc_core.report.summary import CycleSummary, Row
-from flows.command_line import cycle_command
+from flows.command_line import _check_input, cycle_command
 from flows.cycle import arc
 from flows.loop import _need_one_that_ran
-from tests.arc_core.data.breakage import bright_copies, edit_rows
+from tests.arc_core.data.breakage import bright_copies, edit_rows, rename
 from tests.command import TINY, run_cycle
 
 
@@ -86,6 +86,22 @@ def test_no_such_data_folder(refused, tmp_path):
 def test_an_empty_data_folder(refused, tmp_path):
     (tmp_path / "empty").mkdir()
     assert str(tmp_path / "empty") in refused("--data", str(tmp_path / "empty"))
+
+
+def test_columns_that_are_not_read_are_named_at_once(arc_home, folder, capsys):
+    """The one of the patients may be among them."""
+    rename(folder, "patient_id", "\x1b[1m[b]subject")
+    given = {"task": None, "data": str(folder), "overrides": [], "dry_run": True}
+    _check_input(given)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(
+        "labels.csv: columns that ARC does not know are ignored: '\\x1b[1m[b]subject'. "
+    )
+    assert said.err.endswith("Patients unknown: each image counted as one.\n")
+    rename(folder, "\x1b[1m[b]subject", "patient_id")
+    _check_input(given)
+    assert capsys.readouterr().err == ""
 
 
 def test_copies_under_two_patients_fail_the_split_and_nothing_is_recorded(tmp_path):

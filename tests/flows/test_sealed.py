@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -29,12 +30,15 @@ SHARE = "data.test=0.25"
 STUDY = (*TWO, "data.synthetic.cases=24", SHARE)
 
 
-def command(home: Path, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def command(
+    home: Path, module: str, *arguments: str, stdout: int = subprocess.PIPE
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", f"flows.{module}", *arguments],
         cwd=ROOT,
         env=environment(home),
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
@@ -158,6 +162,24 @@ def test_people_are_told_of_it(made, home):
     (home / "evaluations" / f"{study.id}-test-1.json").write_text("{}")
     write_study_report(memory, study, home, standing_of(memory, study), {"front": None})
     assert "Opening 1 has no figures: " in section_of(home, page)
+
+
+def test_a_reader_that_leaves_early_does_not_leave_page_and_heads_behind(home):
+    """As in `open-test … | head -1`: it is opened and counted whatever becomes of the words."""
+    for act in ("lock-plan", "lock-threshold"):
+        assert command(home, "dossier", act, "--by", "Ada").returncode == 0
+    reader, writer = os.pipe()
+    os.close(reader)
+    opening = ("open-test", "--by", "Ada", "--reason", "x")
+    ran = command(home, "dossier", *opening, stdout=writer)
+    os.close(writer)
+    assert ran.returncode == 1
+    memory, study = memory_in(home), study_in(home)
+    assert held_back_in_words(memory, study).endswith("opened 1 time")
+    assert "Ada" in section_of(home, f"{study.id}.html")
+    assert "No signed head" not in command(home, "dossier", "verify").stdout
+    (home / "report" / "index.html").write_bytes(b"\xff")
+    assert "mean Dice: " in command(home, "dossier", *opening).stdout, "told, where no page could be"
 
 
 def test_subgroups_of_the_test_part_are_measured(home):

@@ -1,11 +1,13 @@
 """A cycle whose temporary server is killed: there is another, and the cycle ends as usual."""
 
+import os
 import signal
 import time
 
 import psutil
 import pytest
 
+from flows.temporary_server import LOGGING_PATHS, log_to_arc
 from tests.command import TINY, memory_in, start_cycle
 from tests.flows.test_leftover import server_of
 from tests.processes import has_ended
@@ -27,6 +29,7 @@ def test_a_killed_server_is_there_again_and_the_cycle_ends(cycle, tmp_path):
         assert cycle.poll() is None, cycle.communicate()
         time.sleep(0.1)
     killed = server_of(cycle.pid)
+    assert killed.environ()["PREFECT_LOGGING_CONFIG_PATH"].endswith("configs/temporary_server.yml")
     killed.send_signal(signal.SIGKILL)
     out, err = cycle.communicate()
     assert cycle.returncode == 0, err
@@ -35,6 +38,16 @@ def test_a_killed_server_is_there_again_and_the_cycle_ends(cycle, tmp_path):
     (study,) = memory.studies()
     assert [each.status for each in memory.cycles(study)] == ["finished"]
     assert [each.outcome.status for each in memory.experiments(study)] == ["finished"]
+
+
+@pytest.mark.parametrize("name", ["PREFECT_LOGGING_LEVEL", *LOGGING_PATHS])
+def test_who_asks_for_prefect_s_log_gets_it_where_it_was_asked_for(name, monkeypatch):
+    for each in ("PREFECT_LOGGING_LEVEL", *LOGGING_PATHS):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, "INFO")
+    before = dict(os.environ)
+    log_to_arc()
+    assert dict(os.environ) == before
 
 
 def test_a_server_that_is_killed_while_it_starts_is_started_again(tmp_path):

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arc_core.config import load_config
+from arc_core.data.columns import COLUMNS
 from arc_core.data.faults import Faults
-from arc_core.data.labels import COLUMNS, read_labels
+from arc_core.data.labels import read_labels
 from arc_core.errors import ArcError, DatasetError, SpecError
 from arc_core.experiments.spec import parse_spec
 from arc_core.settings import load_settings
@@ -33,7 +34,7 @@ def test_labels(tmp_path, head, rest):
     path.write_bytes(head.encode() + rest)
     try:
         faults = Faults(tmp_path)
-        rows = read_labels(path, faults)
+        rows = read_labels(path, faults).rows
         faults.end()
     except DatasetError as error:
         assert str(path) in str(error)

@@ -35,6 +35,23 @@ def relabel(folder: Path, label: str) -> None:
     edit_rows(folder, change)
 
 
+def rename(folder: Path, column: str, to: str) -> None:
+    edit_rows(folder, lambda rows: [rows[0].replace(column, to), *rows[1:]])
+
+
+def with_cells(folder: Path, column: str, cells: list[str], patient: str | None = None) -> None:
+    """One more column: `cells` in the first rows, all of that `patient`, and nothing in the others."""
+
+    def change(rows: list[str]) -> list[str]:
+        own = [row.split(",") for row in rows[1:]]
+        for row in own[: len(cells)]:
+            row[2] = patient or row[2]
+        padded = [*cells, *[""] * (len(own) - len(cells))]
+        return [f"{rows[0]},{column}", *(",".join([*r, c]) for r, c in zip(own, padded, strict=True))]
+
+    edit_rows(folder, change)
+
+
 def one_class(folder: Path) -> None:
     def change(rows: list[str]) -> list[str]:
         cells = [row.split(",") for row in rows[1:]]

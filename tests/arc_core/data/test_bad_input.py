@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from arc_core.data.labels import _check_header
+from arc_core.data.columns import check_header
 from arc_core.data.manifest import _read_files, read_dataset
 from arc_core.data.source import DataConfig
 from arc_core.data.splits import make_split
@@ -25,12 +25,14 @@ from tests.arc_core.data.breakage import (
     one_class,
     recompressed,
     relabel,
+    rename,
     save_mask,
     scaled_mask,
     small_mask,
     truncated,
     unlist_images,
     upper_twin,
+    with_cells,
 )
 
 SEG, CLS = "segmentation", "classification"
@@ -201,6 +203,40 @@ BAD = {
         )
         for age in ("old", "-1", "121", "nan")
     },
+    **{
+        f"column {written}": (
+            CLS,
+            lambda f, written=written, own=own: rename(f, own, written),
+            "labels.csv",
+            f"nearly one that ARC knows; got '{written}'",
+            f"Rename it to {own}",
+        )
+        for own, written in (
+            *(("patient_id", name) for name in ("PatientID", "patient-id", "Patient", "patient_ids")),
+            ("site", "Sites"),
+        )
+    },
+    "column imageid": (
+        CLS,
+        lambda f: rename(f, "image_id", "imageid"),
+        "labels.csv",
+        "'image_id' is missing",
+        "Rename 'imageid' to it",
+    ),
+    "a column in two ways": (
+        CLS,
+        lambda f: rename(f, "camera", " SITE"),
+        "labels.csv",
+        "'site' stands there twice",
+        "Keep one",
+    ),
+    "patient of two sexes": (
+        CLS,
+        lambda f: with_cells(f, "sex", ["M", "", "F"], patient="same"),
+        "labels.csv, lines 2 and 4",
+        "patient 'same' has two sexes; got 'M' and 'F'; expected one",
+        "Correct sex or patient_id",
+    ),
     "patient empty": (
         CLS,
         lambda f: edit_rows(f, lambda r: [*r[:-1], r[-1].split(",")[0] + ",1,,s,c"]),
@@ -230,6 +266,13 @@ def complaint_of(folder, task=CLS) -> str:
     with pytest.raises(DatasetError) as caught:
         read_dataset(folder, task)
     return str(caught.value)
+
+
+def test_a_patient_of_two_sexes_is_told_beside_other_faults(folder):
+    with_cells(folder, "sex", ["M", "F"], patient="same")
+    edit_rows(folder, lambda rows: [*rows, rows[-1]])
+    told = complaint_of(folder).splitlines()[1:]
+    assert [words in line for words, line in zip(("line 26", "two sexes"), told, strict=True)] == [True] * 2
 
 
 def test_the_faults_of_table_and_folders_are_told_in_one_error(folder):
@@ -304,10 +347,10 @@ def test_columns_by_the_thousand_are_read_at_once(folder):
         __hash__ = str.__hash__
 
     names = [Counted(name) for name in ("image_id", "label", *map(str, range(500)))]
-    _check_header(folder / "labels.csv", names)
+    check_header(folder / "labels.csv", names)
     assert compared < 10 * len(names)
     with pytest.raises(DatasetError, match="column '7' stands there twice"):
-        _check_header(folder / "labels.csv", [*names, "9", "7"])
+        check_header(folder / "labels.csv", [*names, "9", "7"])
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "masks"])

@@ -7,6 +7,7 @@ from PIL import Image
 
 from arc_core.data.manifest import read_dataset
 from arc_core.provenance.canonical import sha256_of
+from tests.arc_core.data.breakage import rename, with_cells
 
 
 def test_lists_cases_with_patients_labels_and_sites(simulated):
@@ -121,7 +122,49 @@ def test_sex_and_the_group_of_age_are_read_and_count(simulated, folder):
     assert dataset.sha256 != simulated.sha256
 
 
-@pytest.mark.parametrize(("head", "cells"), [("sex,age", ","), ("country,remark", "NO,none")])
+def groups_of_the_first(folder, count: int) -> list[tuple[str | None, str | None]]:
+    cases = read_dataset(folder, "classification").cases
+    assert {(case.sex, case.age_group) for case in cases[count:]} == {(None, None)}
+    return [(case.sex, case.age_group) for case in cases[:count]]
+
+
+def test_sex_and_group_of_age_are_the_patient_s(folder):
+    """Whoever grows older between visits, or lacks a cell, is counted once: as at the first visit."""
+    with_cells(folder, "age", ["61", "", "58"], patient="same")
+    with_cells(folder, "sex", ["", "F"], patient="same")
+    assert groups_of_the_first(folder, 3) == [("F", "40–59")] * 3
+
+
+def test_without_patient_ids_each_image_has_its_own_sex_and_age(folder):
+    with_cells(folder, "age", ["61", "58"])
+    with_cells(folder, "sex", ["M", "F"])
+    rename(folder, "patient_id", "number")
+    assert groups_of_the_first(folder, 2) == [("M", "60–79"), ("F", "40–59")]
+
+
+def test_names_of_columns_may_be_written_otherwise(simulated, folder, caplog):
+    for name, written in (("image_id", "Image_ID"), ("patient_id", "PATIENT_ID "), ("site", " Site")):
+        rename(folder, name, written)
+    dataset = read_dataset(folder, "classification")
+    assert (dataset.sha256, dataset.has_patient_ids, dataset.remark) == (simulated.sha256, True, "")
+    assert not caplog.records
+
+
+def test_columns_that_arc_does_not_know_are_named(folder, caplog):
+    names = [f"c{number:02}" for number in range(12)]
+    rename(folder, "patient_id", "subject")
+    with_columns(folder, ",".join(["Stage\x1b", *names]), ",".join(map(str, range(13))))
+    dataset = read_dataset(folder, "classification")
+    assert "ignored: 'subject', 'Stage\\x1b', 'c00'" in dataset.remark
+    assert "'c07' and 4 more. It knows image_id,label" in dataset.remark
+    assert dataset.remark.endswith("Patients unknown: each image counted as one.")
+    assert caplog.messages == [f"{folder}/{dataset.remark}"]
+    assert "remark" not in dataset.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("head", "cells"), [("sex,age", ","), ("country,remark", "NO,none"), ("sites,Patients", "x,y")]
+)
 def test_what_is_empty_or_no_column_of_arc_s_changes_no_hash(simulated, folder, head, cells):
     """A folder from before ARC read these columns is still the same study."""
     with_columns(folder, head, cells)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from arc_core.data.splits import Split
+from arc_core.errors import SpecError
 from arc_core.experiments.limits import MAX_PARAMETERS
 from arc_core.experiments.spec import Architecture, parse_spec
 from arc_core.training import catalogue
@@ -15,8 +16,9 @@ from arc_core.training.cost import (
     table,
     work_gflop,
 )
-from arc_core.training.profile import measure_cost
+from arc_core.training.profile import DEPTHS, WIDTHS, measure_cost
 from tests.arc_core.training.conftest import SEGMENTATION
+from tests.conftest import ROOT
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 SPEC = parse_spec(SEGMENTATION)
@@ -58,6 +60,32 @@ def test_every_network_and_loss_has_its_config(kind):
 
 def test_no_entry_is_over_the_parameter_limit():
     assert max(cost.parameters for cost in table().values()) <= MAX_PARAMETERS
+
+
+ALL = "8, 12, 16, 24, 32"
+CHOOSE, ADD = "Choose one of these.", "Run `make costs` after adding a network."
+
+
+@pytest.mark.parametrize(
+    ("network", "measured", "cure"),
+    [
+        ("unet", f"of unet, width {ALL} with depth 3, 4, 5", CHOOSE),
+        ("segresnet", f"of segresnet, width {ALL} with depth 3, 4, or width 8, 12, 16 with depth 5", CHOOSE),
+        ("new_net", "a network that was measured", ADD),
+    ],
+)
+def test_what_has_no_measured_cost_is_told_what_has(network, measured, cure):
+    architecture = Architecture(name=network, width=4, depth=2)
+    with pytest.raises(SpecError) as caught:
+        cost_of(SPEC.model_copy(update={"architecture": architecture}))
+    assert f"got segmentation/{network}/4/2; expected {measured}. {cure}" in str(caught.value)
+
+
+def test_the_sizes_that_the_documentation_names_are_the_measured_ones():
+    said = (ROOT / "docs" / "experiments.md").read_text()
+    for name, sizes in (("width", WIDTHS), ("depth", DEPTHS)):
+        (row,) = [line for line in said.splitlines() if line.startswith(f"| `spec.architecture.{name}` |")]
+        assert f"of which measured {', '.join(map(str, sizes))} |" in row
 
 
 def test_a_larger_image_costs_in_proportion_to_its_area():
