@@ -10,7 +10,7 @@ from arc_core.data.sealed import Sealed
 from arc_core.dossier.document import WORDING
 from arc_core.dossier.documents.development import development_report, experiments_sheet
 from arc_core.dossier.documents.gap_report import NOT_DEMONSTRABLE, gaps_of
-from arc_core.dossier.documents.maps import MAPS, items_of
+from arc_core.dossier.documents.maps import MAPS, items_of, map_sheet
 from arc_core.dossier.documents.model_card import card_json
 from arc_core.dossier.documents.pccp import impact_assessment
 from arc_core.dossier.edition import edition_of
@@ -123,18 +123,71 @@ def test_maps_have_every_item_and_point_at_what_there_is(facts):
     fields = {question.path for question in questions()}
     for map_ in MAPS:
         for item in items_of(facts, map_):
-            pointer = item.evidence.removeprefix("intended_use.yaml: ")
-            if item.status == "person":
-                assert pointer in fields, item
-            elif item.status == "auto" and map_.file != "part11_map":
-                assert pointer in names or "." in pointer, item
+            evidence, _, asked = item.evidence.partition("intended_use.yaml: ")
+            assert set(asked.split(", ")) <= fields | {""}, item
+            if map_.file != "part11_map":
+                told = evidence.rstrip("; ").split(", ")
+                assert all(each in names or "." in each or not each for each in told), item
+
+
+def answers(facts, map_name, *wanted) -> dict[str, tuple[str, str]]:
+    """Item → its status and answer."""
+    map_ = next(each for each in MAPS if each.file == map_name)
+    items = {item.item: (item.status, item.answered) for item in items_of(facts, map_)}
+    return {item: items[item] for item in wanted}
+
+
+def test_a_map_gives_no_evidence_where_the_record_has_the_opposite(facts):
+    opened = "no test part was opened for this model"
+    assert answers(facts, "gmlp_map", "4", "8") == {
+        "4": ("not available", "no test part was set apart"),
+        "8": ("not available", opened),
+    }
+    assert answers(facts, "tripod_ai", "16", "20c") == dict.fromkeys(("16", "20c"), ("not available", opened))
+    assert answers(facts, "claim2024", "32", "31") == {
+        "32": ("not available", opened),
+        "31": ("not available", "relevance (DRI) was not measured"),
+    }
+    assert answers(facts, "stard_ai", "15c")["15c"][1] == "no threshold is locked for this model"
+    assert answers(facts, "part11_map", "11.10(f)")["11.10(f)"][1] == "no analysis plan is locked"
+
+
+def test_a_map_gives_evidence_once_there_is_some(facts):
+    metrics = facts.result.metrics | {"dri": facts.result.metrics["auc"]}
+    measured = replace(facts, result=facts.result.model_copy(update={"metrics": metrics}))
+    assert answers(measured, "claim2024", "31")["31"] == ("auto", "evidence given")
+    whole = {"root": "/", "share": 0.2, "seed": 0, "by": "patient", "sha256": "", "image_sha256": ()}
+    sealed = Sealed(images=40, patients=40, trained_before={}, **whole)
+    apart = replace(facts, split=facts.split.model_copy(update={"sealed": sealed}))
+    assert answers(apart, "gmlp_map", "4")["4"] == ("auto", "evidence given")
+    seen = sealed.model_copy(update={"trained_before": {"study-1": 3}})
+    again = replace(facts, split=facts.split.model_copy(update={"sealed": seen}))
+    assert answers(again, "gmlp_map", "4")["4"][0] == "not available"
+
+
+def test_a_person_s_part_of_an_item_is_not_answered_by_arc_s(gathered):
+    lacking = ("person", f"ARC's part is there, a person's {NOT_PROVIDED}")
+    empty = gathered()
+    assert answers(empty, "gmlp_map", "3", "5") == {"3": lacking, "5": lacking}
+    assert answers(empty, "part11_map", "11.10(a)")["11.10(a)"] == lacking
+    said = gathered(IntendedUse.model_validate({"organisation": {"system_validation": "CSV-7"}}))
+    whole = ("auto", "evidence given, and provided by a person")
+    assert answers(said, "part11_map", "11.10(a)")["11.10(a)"] == whole
+
+
+def test_the_sheet_of_a_map_says_what_is_for_a_person_to_show(facts):
+    gmlp = next(map_ for map_ in MAPS if map_.file == "gmlp_map")
+    head, rows = map_sheet(facts, gmlp)
+    notes = {row[0]: row[head.index("note")] for row in rows}
+    assert notes["5"].startswith("For a person to show.")
+    assert all(
+        "fitness of the reference standard (5) are for a person to show" in each for each in notes.values()
+    )
 
 
 def test_gmlp_gives_nothing_for_the_human_ai_team(facts):
-    gmlp = next(map_ for map_ in MAPS if map_.file == "gmlp_map")
-    statuses = {item.item: item.status for item in items_of(facts, gmlp)}
-    assert statuses["7"] == "not available"
-    assert statuses["2"] == statuses["6"] == "auto"
+    found = answers(facts, "gmlp_map", "7", "2")
+    assert found == {"7": ("person", NOT_PROVIDED), "2": ("auto", "evidence given")}
 
 
 def test_a_change_is_held_against_the_original_and_the_last_version(facts):
