@@ -81,6 +81,7 @@ def card_json(facts: Facts) -> dict[str, Json]:
             for each in facts.openings
         ],
         "experiments_tried": len(facts.tried),
+        "chosen_among": facts.chosen_among,
         "comparisons": facts.comparisons,
         "data": {name: str(value) for name, value in _data(facts)},
         "limitations": list(_limitations(facts)),
@@ -160,7 +161,8 @@ def _limitations(facts: Facts) -> tuple[str, ...]:
     sites = {case.site for case in facts.dataset.cases}
     small = [group.name for group in facts.found.subgroups if group.small]
     said = [
-        "It is the outcome of an automated search; its out-of-fold figures are optimistic.",
+        f"It was chosen by an automated search among {facts.chosen_among}: its out-of-fold figures are "
+        "optimistic.",
         "It was trained and measured on one dataset; nothing is known of other cameras, sites or "
         "populations.",
         "It says nothing of whether a photograph is good enough, or a fundus photograph at all.",

@@ -1,22 +1,26 @@
 """What the documents say of a real cycle, and that they say nothing that they have no source for."""
 
 import re
+from collections import defaultdict
 from dataclasses import replace
+from statistics import mean
 
 import pytest
 from sqlalchemy import delete, select, update
 
 from arc_core.data.sealed import Sealed
 from arc_core.dossier.document import WORDING
-from arc_core.dossier.documents.development import development_report, experiments_sheet
+from arc_core.dossier.documents.development import development_report
+from arc_core.dossier.documents.experiments import experiments_sheet, trainings_sheet
 from arc_core.dossier.documents.gap_report import NOT_DEMONSTRABLE, gaps_of
 from arc_core.dossier.documents.maps import MAPS, items_of, map_sheet
 from arc_core.dossier.documents.model_card import card_json
-from arc_core.dossier.documents.pccp import impact_assessment
+from arc_core.dossier.documents.pccp import impact_assessment, modification_protocol
 from arc_core.dossier.edition import edition_of
 from arc_core.dossier.export import DOCUMENTS
 from arc_core.dossier.intended_use import NOT_PROVIDED, IntendedUse, questions
 from arc_core.dossier.markdown import markdown_of
+from arc_core.dossier.model import words_of
 from arc_core.experiments import tables as t
 
 MEASURED = re.compile(r"\d\.\d+ \[[^\]]*\]")
@@ -87,6 +91,83 @@ def test_failed_and_abandoned_runs_are_all_told_with_their_reasons(gathered, mem
     assert told[others[0]]["status"] == "failed"
     assert told[others[0]]["reason"] == "why it failed | *so*"
     assert told[champion.id]["evaluation_sha256"] == facts.evaluations.of(champion.id)
+
+
+def dicts(sheet) -> list[dict]:
+    head, rows = sheet
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def test_a_gain_is_the_difference_between_what_the_sheet_of_trainings_has(facts, study):
+    values = defaultdict(list)
+    for row in dicts(trainings_sheet(facts)):
+        assert row["evaluation_sha256"] == facts.evaluations.of(row["training"])
+        values[row["experiment"]].append(row[study.metric])
+    compared = [row for row in dicts(experiments_sheet(facts)) if row["compared_with"]]
+    assert compared
+    for row in compared:
+        ours, theirs = values[row["experiment"]], values[row["compared_with"]]
+        assert (row["trainings"], row["champion_trainings"]) == (len(ours), len(theirs))
+        assert row["gain"] == pytest.approx(mean(ours) - mean(theirs))
+    text = markdown(development_report(facts), facts)
+    for each in facts.accepted[0].trainings:
+        assert facts.evaluations.of(each.id)[:8] in text
+
+
+def test_a_gain_tells_what_its_interval_misses(facts):
+    text = markdown(development_report(facts), facts)
+    rows = [row for row in dicts(experiments_sheet(facts)) if row["gain"]]
+    assert rows
+    for row in rows:
+        assert row["level"] == pytest.approx(1 - row["allowance"] - 0.025)
+        assert 0 <= row["p_value"] <= 1
+        assert f"| {100 * row['level']:.4g} % |" in text
+    assert "Its brackets are no 95 % interval but the gate's" in text
+
+
+def judged(facts, **told):
+    """The facts with these fields in the verdict of every challenger."""
+    tried = [
+        each.model_copy(update={"verdict": each.verdict.model_copy(update=told)})
+        if each.verdict.champion_id
+        else each
+        for each in facts.tried
+    ]
+    return replace(facts, tried=tuple(tried))
+
+
+def test_further_seeds_are_told_of_where_there_were_some(facts):
+    one, several = ("exp-1",), ("exp-1", "exp-2", "exp-3")
+    none = judged(facts, trainings=one, champion_trainings=several)
+    count = facts.comparisons
+    assert f"the champion had some in {count} of {count} comparisons, the challenger in none" in markdown(
+        development_report(none), none
+    )
+    both = judged(facts, trainings=several, champion_trainings=several)
+    assert f"the challenger in {count}." in markdown(development_report(both), both)
+
+
+def test_limits_of_the_gate_are_told_with_the_figures_that_verdicts_name(facts):
+    reason = (
+        "mean Dice 0.9, the whole interval lies above 0; p 0.001, allowed 0.01 in comparison 1; sensitivity "
+        "0.900 [0.800, 0.950] at thresholds chosen on the other folds, limit 0.85; DRI 0.700, limit 0.6."
+    )
+    held = judged(facts, reason=reason)
+    for make in (development_report, modification_protocol):
+        assert "sensitivity at least 0.85, DRI at least 0.6" in markdown(make(held), held)
+        unnamed = markdown(make(facts), facts)
+        assert "gate.least\\_sensitivity" in unnamed
+        assert "No verdict of this study names a figure" in unnamed
+
+
+def test_what_the_champion_was_chosen_among_is_counted_in_one_way(facts):
+    unmeasured = facts.tried[-1].model_copy(update={"metrics": {}, "gain": None})
+    lacking = replace(facts, tried=(*facts.tried[:-1], unmeasured))
+    count = len(facts.tried)
+    said = f"chosen among {count - 1} measured experiments, of {count} that were decided on"
+    assert said in markdown(development_report(lacking), lacking)
+    assert said in words_of(lacking)
+    assert card_json(lacking)["chosen_among"] in said
 
 
 def test_without_patient_ids_disjointness_is_not_demonstrable(facts, memory, study):
