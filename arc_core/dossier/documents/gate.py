@@ -15,8 +15,8 @@ GAIN = (
 )
 RULE = (
     "sensitivity at thresholds chosen on the other folds not beyond chance below gate.least_sensitivity, "
-    "where that is set; DRI, where relevance is measured, not below gate.least_dri or, where that is not set, "
-    "not beyond chance below the champion's"
+    "where that is set; DRI, where relevance is measured, not below gate.least_dri or, where that is not "
+    "set, not beyond chance below the champion's"
 )
 """The limits of the gate, as docs/gate.md has them."""
 _LIMIT = re.compile(r"(sensitivity|DRI) [^;]*?, limit (\d+(?:\.\d+)?)")
