@@ -10,7 +10,8 @@ from pathlib import Path
 from arc_core.bundle.write import check_new
 from arc_core.dossier.document import WORDING, Document
 from arc_core.dossier.documents.datasheet import datasheet, reference_standard
-from arc_core.dossier.documents.development import development_report, experiments_sheet
+from arc_core.dossier.documents.development import development_report
+from arc_core.dossier.documents.experiments import experiments_sheet, trainings_sheet
 from arc_core.dossier.documents.gap_report import gap_report
 from arc_core.dossier.documents.hazards import hazard_candidates, hazard_sheet
 from arc_core.dossier.documents.maps import MAPS, map_document, map_sheet
@@ -61,6 +62,7 @@ SHEETS: dict[str, Callable[[Facts], Sheet]] = {
     "split_manifest": split_manifest,
     "testset_access_log": access_log,
     "experiments": experiments_sheet,
+    "trainings": trainings_sheet,
     "deviations": deviations,
     "hazard_candidates": hazard_sheet,
     **{each.file: partial(map_sheet, map_=each) for each in MAPS},

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -14,42 +13,20 @@ from arc_core.dossier.document import Picture
 from arc_core.dossier.figure import Evaluations, Figure
 from arc_core.dossier.history import History, Told, read_history
 from arc_core.dossier.intended_use import IntendedUse
+from arc_core.dossier.tried import Tried, gains_over, tried_of
 from arc_core.dossier.worst import worst_cases
 from arc_core.errors import ArcError, StoreError, Unfounded
 from arc_core.evaluation.evaluation import Evaluation, evaluation_of
-from arc_core.experiments.board import Outcome
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS, Estimate
-from arc_core.experiments.overview import Caption
-from arc_core.experiments.result import ACCEPTED, CASES, Case, Result, Verdict
+from arc_core.experiments.result import CASES, Case, Result
 from arc_core.experiments.runs import Runs
 from arc_core.experiments.study import Experiment, Study
-from arc_core.gate.bootstrap import paired_gain
 from arc_core.gate.panel import read_cases
 from arc_core.record import Record
 from arc_core.report.sealed import read_found
 from arc_core.training.fold import MODEL
 from arc_core.training.plan import PLAN
-
-
-class Tried(Record):
-    """An experiment of the study, whatever became of it. `gain`: over the champion of its time, paired."""
-
-    number: int
-    experiment: Outcome
-    caption: Caption
-    ended: datetime | None
-    metrics: dict[str, Figure]
-    verdict: Verdict | None
-    gain: Figure | None
-
-    @property
-    def id(self) -> str:
-        return self.experiment.experiment_id
-
-    @property
-    def accepted(self) -> bool:
-        return self.verdict is not None and self.verdict.outcome in ACCEPTED
 
 
 class Opening(Record):
@@ -110,6 +87,12 @@ class Facts:
         return tuple(sorted((each for each in self.tried if each.accepted), key=lambda each: order[each.id]))
 
     @property
+    def chosen_among(self) -> str:
+        """Those that the model was chosen among: of what was decided on, what has figures."""
+        measured = sum(bool(each.metrics) for each in self.tried)
+        return f"{measured} measured experiments, of {len(self.tried)} that were decided on"
+
+    @property
     def plan(self) -> Told | None:
         """The analysis plan that was locked last."""
         return _last(self.history.of("sap.locked", self.study.id))
@@ -155,7 +138,7 @@ def gather(memory: Memory, runs: Runs, home: Path, experiment: Experiment, use: 
     evaluated = _evaluated(history, experiment, result)
     cases = read_cases(memory, runs, experiment.id)
     dataset, champion = dataset_of(study), memory.champion(study.id)
-    tried = _tried(memory, study, evaluations)
+    tried = tried_of(memory, study, evaluations)
     return Facts(
         study=study,
         dataset=dataset,
@@ -166,7 +149,7 @@ def gather(memory: Memory, runs: Runs, home: Path, experiment: Experiment, use: 
         cases=cases,
         found=evaluation_of(cases, study.task, groups=groups_of(dataset, study.task)),
         tried=tried,
-        gains=_gains(memory, runs, study, experiment.id, cases, tried, evaluations),
+        gains=gains_over(memory, runs, study, experiment.id, cases, tried, evaluations),
         openings=tuple(_openings(history, study, home)),
         worst=worst_cases(memory, runs, dataset, experiment.id, cases, evaluated),
         has_weights=_has_weights(runs, experiment.id, result),
@@ -213,55 +196,6 @@ def _has_weights(runs: Runs, experiment_id: str, result: Result) -> bool:
         if runs.path(experiment_id, name).exists():
             raise ArcError(f"{runs.path(experiment_id, name)} {why}; restore it from a backup")
     return bool(weights) and not lacking
-
-
-def _tried(memory: Memory, study: Study, evaluations: Evaluations) -> tuple[Tried, ...]:
-    captions = memory.overview.captions(study.id)
-    verdicts = {verdict.experiment_id: verdict for verdict in memory.verdicts(study.id)}
-    ended = {each.id: each.ended for each in memory.experiments(study.id)}
-
-    def of(outcome: Outcome) -> Tried:
-        name, verdict = outcome.experiment_id, verdicts.get(outcome.experiment_id)
-        measured = outcome.result.metrics if outcome.result else {}
-        # What was stopped early has an effect on its first folds, and no evaluation.
-        effect = verdict.effect if verdict and evaluations.of(name) else None
-        return Tried(
-            number=captions[name].number,
-            experiment=outcome,
-            caption=captions[name],
-            ended=ended[name],
-            metrics={
-                metric: evaluations.figure(METRICS[metric].label, estimate, name)
-                for metric, estimate in measured.items()
-            },
-            verdict=verdict,
-            gain=effect and evaluations.figure("gain over the champion of its time", effect, name),
-        )
-
-    return tuple(map(of, memory.outcomes(study.id)))
-
-
-def _gains(
-    memory: Memory,
-    runs: Runs,
-    study: Study,
-    experiment_id: str,
-    cases: tuple[Case, ...],
-    tried: tuple[Tried, ...],
-    evaluations: Evaluations,
-) -> dict[str, Figure]:
-    found = {}
-    for each in tried:
-        if not each.accepted or each.id == experiment_id:
-            continue
-        try:
-            others = read_cases(memory, runs, each.id)
-        except ArcError:
-            continue  # an older champion's files may have been cleared away
-        gain = paired_gain(study.metric, cases, others)
-        if gain is not None:
-            found[each.id] = evaluations.figure(f"gain over {each.id}", gain, experiment_id)
-    return found
 
 
 def _openings(history: History, study: Study, home: Path) -> list[Opening]:

@@ -44,6 +44,7 @@ NAMES = (
     ("model_description", "model description and development", AI_DRAFT),
     ("development_report", "model description and development", AI_DRAFT),
     ("experiments.csv", "model description and development", AI_DRAFT),
+    ("trainings.csv", "model description and development", AI_DRAFT),
     ("sap.lock.json", "validation: analysis plan", AI_DRAFT),
     ("validation_report", "validation; internal and external testing in CLAIM's terms", AI_DRAFT),
     ("deviations.csv", "validation: deviations", AI_DRAFT),

@@ -56,7 +56,8 @@ TOO_MANY = "Each is an eval.completed of the ledger; experiments.csv has their h
 SOURCES = "Where the numbers come from"
 EXPLAINED = (
     "Beside each measured number stand the first eight digits of the hash of the eval.completed event of "
-    "the ledger that it comes from. Brackets hold 95 % intervals."
+    "the ledger that it comes from. Brackets hold 95 % intervals where no other "
+    "level stands beside them."
 )
 
 

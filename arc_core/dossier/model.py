@@ -17,15 +17,16 @@ def write_model(folder: Path, facts: Facts, runs: Runs) -> None:
 
     result, experiment = facts.result, facts.experiment
     predictor = Predictor.load(runs.folder_of(experiment.id), result.files, vcdr_model=result.vcdr_model)
-    origin = Origin(experiment=experiment, study=facts.study, result=result, words=_words(facts))
+    origin = Origin(experiment=experiment, study=facts.study, result=result, words=words_of(facts))
     write_bundle(folder, origin, predictor.ensemble)
 
 
-def _words(facts: Facts) -> str:
+def words_of(facts: Facts) -> str:
+    """What the bundle's README says of it."""
     measured = ", ".join(f"{METRICS[name].label} {value}" for name, value in facts.result.metrics.items())
     mark = "SIMULATED: trained on images that ARC drew; its output means nothing for patients. "
     return (
         f"{mark if facts.study.simulated else ''}{facts.experiment.id} of {facts.study.id} "
         f"({facts.study.task}, {facts.dataset.name}). Out-of-fold: {measured}. It was chosen among "
-        f"{len(facts.tried)} experiments on these same cases, so expect less on new patients."
+        f"{facts.chosen_among}, on these same cases, so expect less on new patients."
     )

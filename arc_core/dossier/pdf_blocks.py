@@ -4,12 +4,16 @@ import io
 from collections.abc import Sequence
 
 from reportlab.lib import colors
+from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.platypus import Flowable, Image, Paragraph, Spacer
 from reportlab.platypus import Table as Grid
 
 from arc_core.dossier import pdf_style as style
 from arc_core.dossier.document import Block, Cell, Picture, Table, Text, spaced
+from arc_core.dossier.intended_use import NOT_PROVIDED
+from arc_core.report.summary import printable
 
 TALLEST = 150 * mm
 """Of a row that is kept whole."""
@@ -73,7 +77,44 @@ def table(shown: Table, width: float) -> list[Flowable]:
     ]
     if shown.caption:
         rows.append((Paragraph(style.safe(shown.caption), style.SMALL), *[""] * (len(head) - 1)))
-    return [grid(rows, shown.widths, width, head=True, caption=bool(shown.caption)), Spacer(1, 3 * mm)]
+    return [
+        grid(rows, fitting(shown, width), width, head=True, caption=bool(shown.caption)),
+        Spacer(1, 3 * mm),
+    ]
+
+
+def fitting(shown: Table, width: float) -> tuple[float, ...]:
+    """The columns' shares of the width, changed where the longest word of one would be broken otherwise.
+
+    It takes from columns that have room to spare. What fits nowhere, such as a hash beside much else, is
+    broken.
+    """
+    shares = [share / sum(shown.widths) for share in shown.widths]
+    spare = [share - need / width for share, need in zip(shares, _needs(shown), strict=True)]
+    room, lacks = sum(each for each in spare if each > 0), 0.0
+    for place in sorted((place for place, each in enumerate(spare) if each < 0), key=lambda at: -spare[at]):
+        if lacks - spare[place] > room:
+            break
+        lacks -= spare[place]
+        shares[place] -= spare[place]
+    return tuple(
+        share - (lacks * each / room if each > 0 else 0) for share, each in zip(shares, spare, strict=True)
+    )
+
+
+def _needs(shown: Table) -> list[float]:
+    """What the longest word of each column takes."""
+    found = [max(_wide(word, style.CELL_BOLD) for word in [*name.split(), ""]) for name in shown.head]
+    for row in shown.rows:
+        for place, cell in enumerate(row):
+            said = "" if cell is None else printable(cell if isinstance(cell, str) else cell.number)
+            found[place] = max(found[place], *(_wide(word, style.CELL) for word in said.split(" ")))
+    return [each + style.PADDING for each in found]
+
+
+def _wide(word: str, by: ParagraphStyle) -> float:
+    font = style.BOLD if word in NOT_PROVIDED.split() else by.fontName
+    return float(stringWidth(word, font, by.fontSize))
 
 
 def _cell(cell: Cell, number: bool) -> Paragraph:

@@ -60,6 +60,9 @@ CELL_BOLD = _style("cell bold", 7.6, fontName=BOLD)
 NUMBER = _style("number", 7.6, alignment=TA_RIGHT)
 HEAD_NUMBER = _style("head number", 7.6, fontName=BOLD, alignment=TA_RIGHT)
 
+SIDE = 4
+"""Between the edge of a table's cell and its text."""
+PADDING = 2 * SIDE + 0.5  # and what rounding takes
 BARE = [
     ("VALIGN", (0, 0), (-1, -1), "TOP"),
     *((f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")),
@@ -72,8 +75,8 @@ def grid(*, head: bool, caption: bool) -> list[tuple[object, ...]]:
     made: list[tuple[object, ...]] = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("LINEBELOW", (0, 0), end, 0.4, RULE),
-        ("LEFTPADDING", (0, 0), (-1, -1), 4),
-        ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+        ("LEFTPADDING", (0, 0), (-1, -1), SIDE),
+        ("RIGHTPADDING", (0, 0), (-1, -1), SIDE),
         ("TOPPADDING", (0, 0), (-1, -1), 2.5),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 3.5),
     ]

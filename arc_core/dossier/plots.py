@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from arc_core.dossier.document import Picture
+from arc_core.dossier.few import firm, in_group
 from arc_core.evaluation.calibration import Calibration
 from arc_core.evaluation.decision import DecisionCurve
 from arc_core.evaluation.evaluation import Evaluation
@@ -108,15 +109,21 @@ def dice(cases: Sequence[Case]) -> Any:
 
 
 def forest(overall: Estimate, groups: Sequence[Subgroup], metric: str, evaluation: str, part: str) -> Picture:
-    """A metric in every subgroup that defines it, beside that of all images; small groups are hollow."""
+    """A metric in every subgroup that defines it, beside that of all images; small groups are hollow.
+
+    One of too few patients for an interval has no bar.
+    """
     shown = [(group, group.metrics[metric]) for group in groups if metric in group.metrics]
     figure, (axes,) = new_figure(6.2, 1.0 + 0.28 * (len(shown) + 1))
-    rows = [("all images", overall, False), *((_named(group), found, group.small) for group, found in shown)]
-    for place, (_, found, small) in enumerate(rows):
+    rows = [
+        ("all images", overall, False, firm(overall, overall.patients or 0)),
+        *((_named(group), found, group.small, in_group(group, metric)) for group, found in shown),
+    ]
+    for place, (_, found, small, told) in enumerate(rows):
         axes.errorbar(
             [found.value],
             [-place],
-            xerr=_reach([found]),
+            xerr=_reach([found]) if isinstance(told, Estimate) else None,
             fmt="D" if place == 0 else "o",
             color=INK if place == 0 else ACCENT,
             markerfacecolor="white" if small else None,
@@ -125,10 +132,11 @@ def forest(overall: Estimate, groups: Sequence[Subgroup], metric: str, evaluatio
             linewidth=1.2,
         )
     axes.axvline(overall.value, color=FAINT, linestyle="dashed", linewidth=1)
-    axes.set_yticks([-place for place in range(len(rows))], [words for words, _, _ in rows], fontsize=8)
+    axes.set_yticks([-place for place in range(len(rows))], [words for words, *_ in rows], fontsize=8)
     axes.set(xlabel=METRICS[metric].label, ylim=(-len(rows) + 0.4, 0.6))
     caption = (
-        f"{METRICS[metric].label} by subgroup, 95 % intervals; a hollow circle is a group too small to tell"
+        f"{METRICS[metric].label} by subgroup, 95 % intervals; a hollow circle is a group too small to tell, "
+        "one without a bar too small for an interval"
     )
     return Picture(
         name=f"{part}_subgroups_{metric}.png",

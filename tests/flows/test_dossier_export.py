@@ -72,7 +72,10 @@ def test_a_study_whose_test_part_was_opened_twice(home, tmp_path):
     report = (out / "validation_report.md").read_text()
     groups = report.partition("## Internal testing: subgroups")[2].partition("\n## ")[0]
     source = tested["AUC"]["evaluation"][:8]
-    assert re.search(rf"^\| site: .*\d \[.*\({source}\)", groups, re.MULTILINE)
+    assert re.search(rf"^\| site: .*\d\s\({source}\)", groups, re.MULTILINE)
+    assert "[" not in groups.partition("!")[0], "six images are too few for an interval"
+    assert "the mean of the 2 folds' networks, the model as it is used; the part was opened twice" in report
+    assert "| sealed |" not in (out / "leakage_report.md").read_text()
     parts = {group["part"]: group["evaluation"] for group in card["subgroups"]}
     assert parts == {
         "internal testing": tested["AUC"]["evaluation"],

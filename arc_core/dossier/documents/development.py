@@ -3,25 +3,15 @@
 from collections import Counter
 
 from arc_core.dossier.document import Block, Document, Picture, Section, Table, fields, text
-from arc_core.dossier.documents.split import Sheet
-from arc_core.dossier.facts import Facts, Tried
+from arc_core.dossier.documents.experiments import ENDS, every_experiment, further_seeds
+from arc_core.dossier.documents.gate import GAIN, level_of, limits_in_words, seeds_in_words
+from arc_core.dossier.facts import Facts
 from arc_core.dossier.guidance import AI_DRAFT
-from arc_core.experiments.metric import OF_TASK
 from arc_core.experiments.result import NoiseFloor
 from arc_core.experiments.study import Score
 from arc_core.report import figures
 from arc_core.report.champions import differences
 from arc_core.report.summary import changes_in_words, spec_in_words
-
-ENDS = {
-    "finished": "measured",
-    "failed": "failed",
-    "stopped": "stopped, may be taken up again",
-    "withdrawn": "abandoned before it was trained",
-    "pruned": "stopped early, worse than the champion",
-    "running": "not ended",
-    "approved": "not started",
-}
 
 
 def development_report(facts: Facts) -> Document:
@@ -34,64 +24,9 @@ def development_report(facts: Facts) -> Document:
             Section(title="Champions", blocks=(_champions(facts),)),
             Section(title="Course of the study", blocks=(_course(facts), *_curves(facts))),
             Section(title="Abandoned and failed", blocks=_abandoned(facts)),
-            Section(title="Every experiment", blocks=(_everything(facts),)),
+            Section(title="Every experiment", blocks=(every_experiment(facts),)),
+            Section(title="Further training seeds", blocks=further_seeds(facts)),
         ),
-    )
-
-
-def experiments_sheet(facts: Facts) -> Sheet:
-    """Every experiment with every metric, each row with the evaluation that it comes from."""
-    metrics = OF_TASK[facts.study.task]
-    ends = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
-    head = (
-        "number",
-        "experiment",
-        "cycle",
-        "status",
-        "arm",
-        "changes",
-        "hypothesis",
-        "spec",
-        "trained_on",
-        "seconds",
-        *ends,
-        "verdict",
-        "reason",
-        "gain",
-        "gain_low",
-        "gain_high",
-        "compared_with",
-        "comparisons",
-        "evaluation_sha256",
-    )
-    return head, [_row(facts, tried, metrics) for tried in facts.tried]
-
-
-def _row(facts: Facts, tried: Tried, metrics: tuple[str, ...]) -> tuple[object, ...]:
-    outcome, verdict, gain = tried.experiment, tried.verdict, tried.gain
-    result = outcome.result
-    values: list[object] = []
-    for metric in metrics:
-        found = tried.metrics.get(metric)
-        values += [found.value, found.low, found.high] if found else ["", "", ""]
-    return (
-        tried.number,
-        tried.id,
-        outcome.cycle,
-        ENDS[outcome.status],
-        tried.caption.arm,
-        changes_in_words(tried.caption),
-        tried.caption.hypothesis,
-        outcome.spec_id,
-        result.trained_on if result else "",
-        result.total_s if result else "",
-        *values,
-        verdict.outcome if verdict else "",
-        verdict.reason if verdict else outcome.reason,
-        *((gain.value, gain.low, gain.high) if gain else ("", "", "")),
-        (verdict.champion_id or "") if verdict else "",
-        verdict.comparisons if verdict else "",
-        facts.evaluations.of(tried.id) or "",
     )
 
 
@@ -102,11 +37,13 @@ def _search(facts: Facts) -> tuple[Block, ...]:
         text(
             "ARC's board of agents proposed changes, critics reviewed them, a vote and a supervisor "
             "decided, and the gate compared each result with the champion of its time: on the same "
-            "out-of-fold cases, paired and resampled by patient, with further training seeds on both "
-            "sides. It became champion where the whole interval of the gain lay above 0, whose lower end "
-            "allows for all comparisons of the study. What was clearly worse after its first folds was "
-            "stopped early, and counts as a comparison."
+            "out-of-fold cases, paired and resampled by patient. It became champion where the whole "
+            "interval of the gain lay above 0, whose lower end allows for all comparisons of the study, and "
+            "no limit was broken. What was clearly worse after its first folds was stopped early, and counts "
+            "as a comparison."
         ),
+        text(seeds_in_words(facts)),
+        text(limits_in_words(facts)),
         fields(
             (
                 ("cycles", str(facts.cycles)),
@@ -125,10 +62,10 @@ def _search(facts: Facts) -> tuple[Block, ...]:
             )
         ),
         text(
-            f"Multiplicity: the champion was chosen among {sum(bool(each.metrics) for each in facts.tried)} "
-            f"measured experiments on one set of out-of-fold cases, after {facts.comparisons} comparisons, "
-            "whose promotions are held to one error rate for the whole study. Its out-of-fold figures are "
-            "those of a choice all the same, and therefore optimistic.",
+            f"Multiplicity: the champion was chosen among {facts.chosen_among}, on one set of out-of-fold "
+            f"cases, after {facts.comparisons} comparisons, whose promotions are held to one error rate for "
+            "the whole study. Its out-of-fold figures are those of a choice all the same, and therefore "
+            "optimistic.",
             kind="note",
         ),
     )
@@ -153,14 +90,22 @@ def _champions(facts: Facts) -> Table:
                 differences(before, spec) if before else spec_in_words(spec),
                 each.metrics.get(facts.study.metric),
                 each.gain,
+                level_of(each),
             )
         )
         before = spec
     return Table(
-        head=("experiment", "changed against the one before", facts.label, "gain over the one before"),
+        head=(
+            "experiment",
+            "changed against the one before",
+            facts.label,
+            "gain over the one before",
+            "level",
+        ),
         rows=tuple(rows),
-        widths=(0.2, 0.4, 0.2, 0.2),
-        numbers=(2, 3),
+        widths=(0.17, 0.33, 0.2, 0.2, 0.1),
+        numbers=(2, 3, 4),
+        caption=GAIN,
     )
 
 
@@ -220,31 +165,4 @@ def _abandoned(facts: Facts) -> tuple[Block, ...]:
             widths=(0.18, 0.08, 0.26, 0.16, 0.32),
             numbers=(1,),
         ),
-    )
-
-
-def _everything(facts: Facts) -> Table:
-    return Table(
-        head=(
-            "experiment",
-            "cycle",
-            "changes to its parent",
-            facts.label,
-            "gain over the champion",
-            "verdict",
-        ),
-        rows=tuple(
-            (
-                f"#{each.number} {each.id}",
-                str(each.experiment.cycle),
-                changes_in_words(each.caption),
-                each.metrics.get(facts.study.metric),
-                each.gain,
-                each.verdict.outcome if each.verdict else ENDS[each.experiment.status],
-            )
-            for each in facts.tried
-        ),
-        widths=(0.17, 0.07, 0.27, 0.2, 0.18, 0.11),
-        numbers=(1, 3, 4),
-        caption="experiments.csv has every metric, hypothesis and reason, with the hashes in full.",
     )

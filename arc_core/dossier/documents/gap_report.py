@@ -4,6 +4,7 @@ from arc_core.dossier.document import Document, Section, Table, fields, text
 from arc_core.dossier.facts import Facts
 from arc_core.dossier.guidance import AI_DRAFT, CLAIM
 from arc_core.dossier.intended_use import FILE, NOT_PROVIDED, questions
+from arc_core.evaluation.subgroups import FEW_PATIENTS
 from arc_core.record import Record
 
 NOT_DEMONSTRABLE = "patient-level disjointness not demonstrable"
@@ -61,6 +62,9 @@ def _of_record(facts: Facts) -> tuple[Gap, ...]:
     elif sealed.trained_before:
         before = ", ".join(sealed.trained_before)
         gap("test part", f"it was not unseen: {before} had trained on images of it", "images never used")
+    if sealed is not None and sealed.patients < FEW_PATIENTS:
+        few = f"it has {sealed.patients} patients: fewer than {FEW_PATIENTS} tell little of a model"
+        gap("size of the test part", few, "more patients in a test part")
     if sealed is not None and facts.opened is None:
         gap("internal testing", "the test part has not been opened for this model", "flows.dossier open-test")
     if facts.plan is None:
@@ -70,6 +74,10 @@ def _of_record(facts: Facts) -> tuple[Gap, ...]:
     if not facts.has_weights:
         gap("weights", "the networks' files are no longer there: the folder model is left out", "a backup")
     return tuple(found)
+
+
+def gaps_in_words(count: int) -> str:
+    return f"{count} gap" if count == 1 else f"{count} gaps"
 
 
 def gap_report(facts: Facts) -> Document:
@@ -85,7 +93,7 @@ def gap_report(facts: Facts) -> Document:
                 blocks=(
                     text(
                         f"{len(person)} of {asked} fields for a person are {NOT_PROVIDED}, and the record "
-                        f"itself has {len(record)} gaps. Nothing in this dossier fills them in."
+                        f"itself has {gaps_in_words(len(record))}. Nothing in this dossier fills them in."
                     ),
                     fields(
                         (

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from arc_core.dossier.document import Block, Cell, Section, Table, text
 from arc_core.dossier.facts import Facts
+from arc_core.dossier.few import TOLD, firm, in_group
 from arc_core.dossier.figure import Figure
 from arc_core.evaluation import calibration, outlines, threshold
 from arc_core.evaluation.evaluation import Classification, Evaluation
@@ -27,6 +28,21 @@ class Measured:
         self.facts, self.found, self.subject, self.metrics = facts, found, subject, metrics
 
     def figure(self, name: str, value: Estimate | float | None, unit: str = "") -> Figure | None:
+        """Without an interval where too few patients are behind it."""
+        return self._printed(name, firm(value, self.found.patients), unit)
+
+    def share(self, name: str, value: Estimate | None) -> Figure | None:
+        """With Wilson's interval, which holds of any number of patients."""
+        return self._printed(name, value)
+
+    def _scored(self, name: str, value: Estimate | float | None) -> Figure | None:
+        """Of both classes."""
+        scores = self.found.classification
+        assert scores is not None, "it is one of its figures"
+        behind = min(self.found.patients, scores.positives, self.found.images - scores.positives)
+        return self._printed(name, firm(value, behind))
+
+    def _printed(self, name: str, value: Estimate | float | None, unit: str = "") -> Figure | None:
         return None if value is None else self.facts.evaluations.figure(name, value, self.subject, unit)
 
     def main(self) -> dict[str, Figure]:
@@ -38,7 +54,7 @@ class Measured:
             known["cup Dice, mean"] = self.figure("cup Dice, mean", masks.cup.dice_mean)
             known["vCDR MAE"] = self.figure("vCDR MAE", masks.vcdr_mae)
         if scores is not None:
-            known |= {name: self.figure(name, value) for name, value in _classified(scores)}
+            known |= {name: self._scored(name, value) for name, value in _classified(scores)}
             if scores.confusion is not None:
                 at = (
                     "at the locked threshold"
@@ -46,7 +62,7 @@ class Measured:
                     else "at thresholds of the other folds"
                 )
                 for name in ("sensitivity", "specificity"):
-                    known[f"{name} {at}"] = self.figure(f"{name} {at}", getattr(scores.confusion, name))
+                    known[f"{name} {at}"] = self.share(f"{name} {at}", getattr(scores.confusion, name))
         return {name: figure for name, figure in known.items() if figure is not None}
 
     def sections(self, title: str) -> Iterator[Section]:
@@ -98,7 +114,7 @@ class Measured:
 
     def _scores(self, scores: Classification) -> Iterator[Block]:
         rows: list[tuple[Cell, ...]] = [
-            (name, self.figure(name, value)) for name, value in (*_classified(scores), *_calibrated(scores))
+            (name, self._scored(name, value)) for name, value in (*_classified(scores), *_calibrated(scores))
         ]
         yield text(
             f"{scores.positives} of {self.found.images} images have glaucoma by the reference standard."
@@ -119,12 +135,10 @@ class Measured:
             for name in ("true_positive", "false_negative", "false_positive", "true_negative")
         }
         right = {
-            name: self.figure(name, getattr(at, name))
-            for name in ("sensitivity", "specificity", "ppv", "npv")
+            name: self.share(name, getattr(at, name)) for name in ("sensitivity", "specificity", "ppv", "npv")
         }
         where = "the locked threshold" if at.locked else "thresholds that were each chosen on the other folds"
-        thresholds = [self.figure("threshold", value) for value in dict.fromkeys(at.thresholds.values())]
-        listed = [piece for each in thresholds if each is not None for piece in (each, ",")][:-1]
+        listed = self._thresholds(at)
         yield text(f"Confusion matrix, counting images, at {where}:", *listed, ".")
         yield Table(
             head=("reference standard", "called glaucoma", "called normal", "share right"),
@@ -138,6 +152,17 @@ class Measured:
             caption="Right: sensitivity and specificity; below: PPV and NPV at these images' own prevalence. "
             f"Wilson's intervals by patient. Rule of the threshold: {threshold.RULE}.",
         )
+
+    def _thresholds(self, at: Confusion) -> list[str | Figure]:
+        """The locked one, or one for each fold."""
+        pieces: list[str | Figure] = []
+        for fold, value in at.thresholds.items():
+            figure = self._printed("threshold", value)
+            assert figure is not None
+            if at.locked:
+                return [figure]
+            pieces += [",", f"fold {fold}", figure]
+        return pieces[1:]
 
     def subgroups(self) -> Iterator[Block]:
         """One table; a group that is too small is shown, and marked."""
@@ -154,7 +179,7 @@ class Measured:
                     str(group.images),
                     str(group.patients),
                     *(
-                        self.figure(f"{METRICS[name].label} of {group.name}", group.metrics.get(name))
+                        self._printed(f"{METRICS[name].label} of {group.name}", in_group(group, name))
                         for name in columns
                     ),
                 )
@@ -163,7 +188,7 @@ class Measured:
             widths=(0.24, 0.08, 0.09, *[0.59 / len(columns)] * len(columns)),
             numbers=tuple(range(1, 3 + len(columns))),
             caption=f"Too small to tell: fewer than {FEW_PATIENTS} patients, or {FEW_OF_A_CLASS} images of "
-            "a class that the group has. Shown all the same: its interval says how little is known.",
+            f"a class that the group has. It is shown all the same. {TOLD}",
         )
 
     def _metric(self, name: str) -> Figure | None:

@@ -2,14 +2,17 @@
 
 from arc_core.dossier.document import WORDING, Cell, Document, Section, Table, fields, text
 from arc_core.dossier.documents.asked import asked
-from arc_core.dossier.documents.gap_report import NOT_DEMONSTRABLE, gaps_of
+from arc_core.dossier.documents.gap_report import NOT_DEMONSTRABLE, gaps_in_words, gaps_of
 from arc_core.dossier.documents.measured import Measured
 from arc_core.dossier.documents.model_description import OUTPUTS
-from arc_core.dossier.documents.validation import OUT_OF_FOLD, TESTED, of_test, out_of_fold
+from arc_core.dossier.documents.validation import BY_ONE, OUT_OF_FOLD, TESTED, by_all, of_test, out_of_fold
 from arc_core.dossier.edition import edition_of
 from arc_core.dossier.facts import Facts
+from arc_core.dossier.few import in_group
 from arc_core.dossier.guidance import AI_DRAFT
 from arc_core.dossier.intended_use import NOT_PROVIDED, questions
+from arc_core.evaluation.subgroups import Subgroup
+from arc_core.experiments.metric import Estimate
 from arc_core.provenance.canonical import Json
 from arc_core.report.summary import cohort_in_words, spec_in_words, split_in_words
 
@@ -33,7 +36,7 @@ def model_card(facts: Facts) -> Document:
                 title="What is missing",
                 blocks=(
                     text(
-                        f"{len(gaps_of(facts))} gaps, all of them in gap_report. No external testing, no "
+                        f"{gaps_in_words(len(gaps_of(facts)))}, told in gap_report. No external testing, no "
                         "test of users with the model and no evidence of clinical validity is part of ARC's "
                         "record."
                     ),
@@ -65,7 +68,8 @@ def card_json(facts: Facts) -> dict[str, Json]:
             for part in (TESTED, OUT_OF_FOLD)
         },
         "subgroups": [
-            group.model_dump(mode="json")
+            group.model_dump(mode="json", exclude={"metrics"})
+            | {"metrics": _in_group(group)}
             | {"part": part.lower(), "evaluation": facts.evaluations.of(own.subject)}
             for part, own in parts.items()
             for group in own.found.subgroups
@@ -81,6 +85,7 @@ def card_json(facts: Facts) -> dict[str, Json]:
             for each in facts.openings
         ],
         "experiments_tried": len(facts.tried),
+        "chosen_among": facts.chosen_among,
         "comparisons": facts.comparisons,
         "data": {name: str(value) for name, value in _data(facts)},
         "limitations": list(_limitations(facts)),
@@ -96,6 +101,15 @@ def _parts(facts: Facts) -> dict[str, Measured]:
 
 def _dumped(own: Measured) -> Json:
     return {name: figure.model_dump(mode="json") for name, figure in own.main().items()}
+
+
+def _in_group(group: Subgroup) -> Json:
+    """Its figures, those of too few patients without an interval."""
+    told = {metric: in_group(group, metric) for metric in group.metrics}
+    return {
+        metric: value.model_dump(mode="json") if isinstance(value, Estimate) else {"value": value}
+        for metric, value in told.items()
+    }
 
 
 def _model(facts: Facts) -> tuple[tuple[str, Cell], ...]:
@@ -130,7 +144,8 @@ def _performance(facts: Facts) -> Table:
         rows=tuple((name, first.get(name) if tested else "not done", own.get(name)) for name in names),
         widths=(0.42, 0.29, 0.29),
         numbers=(1, 2),
-        caption="Out-of-fold cases are those that the model was chosen on: expect less on new patients.",
+        caption=f"{TESTED}: {by_all(facts)}. {OUT_OF_FOLD}: {BY_ONE}; the model was chosen on these cases: "
+        "expect less on new patients.",
     )
 
 
@@ -160,7 +175,8 @@ def _limitations(facts: Facts) -> tuple[str, ...]:
     sites = {case.site for case in facts.dataset.cases}
     small = [group.name for group in facts.found.subgroups if group.small]
     said = [
-        "It is the outcome of an automated search; its out-of-fold figures are optimistic.",
+        f"It was chosen by an automated search among {facts.chosen_among}: its out-of-fold figures are "
+        "optimistic.",
         "It was trained and measured on one dataset; nothing is known of other cameras, sites or "
         "populations.",
         "It says nothing of whether a photograph is good enough, or a fundus photograph at all.",

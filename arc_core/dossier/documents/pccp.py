@@ -2,10 +2,12 @@
 
 from arc_core.dossier.document import Block, Cell, Document, Section, Table, fields, text
 from arc_core.dossier.documents.asked import asked
-from arc_core.dossier.facts import Facts, Tried
+from arc_core.dossier.documents.gate import limits_in_words, seeds_in_words
+from arc_core.dossier.facts import Facts
 from arc_core.dossier.figure import Figure
 from arc_core.dossier.guidance import PCCP
 from arc_core.dossier.intended_use import NOT_PROVIDED
+from arc_core.dossier.tried import Tried
 from arc_core.evaluation.threshold import RULE
 from arc_core.experiments.metric import METRICS, OF_TASK
 from arc_core.experiments.spec import Value
@@ -54,13 +56,13 @@ def modification_protocol(facts: Facts) -> Document:
         ),
         (
             "performance evaluation",
-            "out-of-fold, paired with the version before on the same cases, resampled by patient, with "
-            "further training seeds on both sides",
+            "out-of-fold, paired with the version before on the same cases, resampled by patient; none is "
+            f"accepted before both sides have further training seeds. {seeds_in_words(facts)}",
         ),
         (
             "acceptance criterion",
             f"the whole interval of the gain in {facts.label} above 0, whose lower end allows for all "
-            "comparisons made so far",
+            f"comparisons made so far. {limits_in_words(facts)}",
         ),
         ("threshold", f"chosen anew and locked for each version: {RULE}"),
         ("test part", "opened in one order only (split, plan, threshold), each opening counted"),
@@ -204,7 +206,7 @@ def _gains(facts: Facts, own: Tried, original: Tried, before: Tried | None) -> l
     for words, other in (("the original", original), ("the last version", before)):
         if other is not None and other.id != own.id:
             gain = facts.gains.get(other.id)
-            how = "paired, 95 %" if gain else "its cases are not there"
+            how = "first training of each, paired, 95 %" if gain else "its cases are not there"
             rows.append((f"over {words}, #{other.number} {other.id}", gain, how))
     if not rows:
         return [text("This is the original: there is nothing to compare it with.")]

@@ -114,7 +114,7 @@ def _folds(facts: Facts) -> Table:
         for fold, own in sorted(members.items())
     ]
     if (sealed := facts.split.sealed) is not None:
-        rows.append(("test", str(sealed.images), str(sealed.patients), "sealed", "sealed"))
+        rows.append(("test", str(sealed.images), str(sealed.patients), *_labels_of_test(facts)))
     return Table(
         head=("part", "images", "patients", "with glaucoma", "without"),
         rows=tuple(rows),
@@ -124,6 +124,14 @@ def _folds(facts: Facts) -> Table:
         if facts.dataset.has_patient_ids
         else "Without patient ids each image counts as a patient.",
     )
+
+
+def _labels_of_test(facts: Facts) -> tuple[str, str]:
+    """With glaucoma and without: not known to the study before an opening that measured something."""
+    cases = next((each.cases for each in facts.openings if each.found), None)
+    if cases is None:
+        return ("sealed", "sealed") if not facts.openings else ("not measured", "not measured")
+    return str(sum(case.label == 1 for case in cases)), str(sum(case.label == 0 for case in cases))
 
 
 def _patients(facts: Facts) -> str:

@@ -7,6 +7,7 @@ from arc_core.dossier.documents.asked import asked
 from arc_core.dossier.documents.measured import Measured
 from arc_core.dossier.documents.split import Sheet
 from arc_core.dossier.facts import Facts, opening_subject
+from arc_core.dossier.few import TOLD
 from arc_core.dossier.guidance import AI_DRAFT
 from arc_core.dossier.history import Told
 from arc_core.dossier.plots import forest, plots_of
@@ -23,6 +24,7 @@ NO_DISC = (
     "One in which no disc is found gets the worst error of the vCDR there can be and, out-of-fold, the "
     "prevalence of the other folds as its probability."
 )
+BY_ONE = "each image by the one network that was not trained on its fold"
 FOREST = {"segmentation": ("disc_dice", "cup_dice"), "classification": ("auc",)}
 
 
@@ -45,6 +47,11 @@ def of_test(facts: Facts) -> Measured | None:
 
 def out_of_fold(facts: Facts) -> Measured:
     return Measured(facts, facts.found, facts.experiment.id, facts.result.metrics)
+
+
+def by_all(facts: Facts) -> str:
+    """How the model answers on images that none of its networks has seen."""
+    return f"each image by the mean of the {facts.split.folds} folds' networks, the model as it is used"
 
 
 def sap_lock(facts: Facts) -> dict[str, Json]:
@@ -142,7 +149,7 @@ def _parts(facts: Facts) -> tuple[Block, ...]:
             "out-of-fold",
             f"{facts.found.images}",
             patients,
-            "the fold model that never saw it; chosen on these cases",
+            f"{BY_ONE}; the model was chosen on these cases",
         ),
         (
             "internal testing",
@@ -152,7 +159,7 @@ def _parts(facts: Facts) -> tuple[Block, ...]:
             else "not known"
             if sealed
             else "–",
-            f"openings in this study: {len(facts.openings)}" if sealed else "no test part was set apart",
+            _how_tested(facts),
         ),
         ("external testing", "–", "–", facts.use.answer("validation.external_testing")),
     ]
@@ -164,8 +171,21 @@ def _parts(facts: Facts) -> tuple[Block, ...]:
             f"{VERSION} of ARC's evaluation. Nothing was recalibrated or changed after it was measured. No "
             "answer is indeterminate: every image counts.",
             *([NO_DISC] if facts.study.task == "segmentation" else []),
+            TOLD,
         ),
     )
+
+
+def _how_tested(facts: Facts) -> str:
+    if facts.split.sealed is None:
+        return "no test part was set apart"
+    if not facts.openings:
+        return "set apart, and not opened in this study"
+    return f"{by_all(facts)}; the part was opened {times(len(facts.openings))} in this study"
+
+
+def times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _plan(facts: Facts) -> tuple[Block, ...]:
@@ -194,19 +214,19 @@ def _plan(facts: Facts) -> tuple[Block, ...]:
 def _tested(facts: Facts) -> str:
     opened, count = facts.opened, len(facts.openings)
     assert opened is not None
-    often = "" if count == 1 else f" The part was opened {count} times in all, so it is no longer unseen."
+    often = "" if count == 1 else f" The part was opened {times(count)} in all, so it is no longer unseen."
     return (
         f"Opening {opened.number} of the test part, {opened.told.at:%Y-%m-%d %H:%M} UTC by "
         f"{opened.told.who}: {opened.told.reason}.{often} No case of it was trained on or tuned "
-        "on in this study."
+        f"on in this study. Answered is {by_all(facts)}; the out-of-fold figures are of single networks."
     )
 
 
 def _optimistic(facts: Facts) -> str:
     unit = "patients" if facts.dataset.has_patient_ids else "images, each counted as a patient"
     return (
-        f"No test set: each of {facts.found.images} images ({facts.found.patients} {unit}) was measured by a "
-        "model that had not seen it, but the model was chosen on these cases. Expect less on new patients."
+        f"No test set: {facts.found.images} images ({facts.found.patients} {unit}) were measured, {BY_ONE}, "
+        "but the model was chosen on these cases. Expect less on new patients."
     )
 
 

@@ -40,9 +40,9 @@ follows holds. 1: something is wrong, and the first thing wrong is named.
    `threshold.locked`, in this order, and before its `eval.completed`; there are as many as the model card
    says.
 8. **numbers** – each number in Markdown, JSON and CSV that names an evaluation names an `eval.completed` of
-   the chain. A metric of `experiments.csv`, and every figure of a test part in JSON, has to be the very one
-   that was recorded. The others were computed from the recorded cases, which lie in `measured/` to compute
-   them again. Of PDFs and pictures only the hashes are checked.
+   the chain. A metric of `experiments.csv` or `trainings.csv`, and every figure of a test part in JSON, has
+   to be the very one that was recorded. The others were computed from the recorded cases, which lie in
+   `measured/` to compute them again. Of PDFs and pictures only the hashes are checked.
 
 ## What it does not prove
 

@@ -35,6 +35,29 @@ def test_every_page_says_what_it_is(facts, place):
         assert any(section.title in page for page in pages[:1]), "it is not in the contents"
 
 
+@pytest.mark.parametrize("place", range(len(DOCUMENTS)))
+def test_no_word_of_a_table_is_broken_but_a_hash(facts, place):
+    document = DOCUMENTS[place](facts)
+    whole = "\n".join(pages_of(pdf_of(document, edition_of(facts), facts.evaluations.known)))
+    cells = [
+        cell
+        for block in document.blocks()
+        if isinstance(block, Table)
+        for row in (block.head, *block.rows)
+        for cell in row
+        if isinstance(cell, str)
+    ]
+    broken = {word for cell in cells for word in cell.split() if len(word) <= 40 and word not in whole}
+    assert not broken
+    assert "`" not in whole
+
+
+def test_a_word_takes_the_room_that_other_columns_have_to_spare(facts):
+    word = "reference_standard.adjudication.and.more"
+    table = Table(head=("field", "what"), rows=((word, "short"),), widths=(0.1, 0.9))
+    assert word in pages_of(pdf_of(made(table), edition_of(facts), {}))[0]
+
+
 def made(*blocks) -> Document:
     return Document(
         name="made", title="Made", follows="nothing", sections=(Section(title="One", blocks=blocks),)

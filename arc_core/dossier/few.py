@@ -1,0 +1,27 @@
+"""Where so few patients are behind a figure that it is printed without its interval."""
+
+from arc_core.evaluation.subgroups import Subgroup
+from arc_core.experiments.metric import Estimate
+
+FEWEST = 10
+"""Patients, or images of a class. A percentile interval of the bootstrap is about the mean ± 1.96 ·
+√((n − 1) / n) standard errors. Student's t of n − 1 degrees exceeds that with probability 0.10 at 10
+patients, and 0.13 at 6, where 0.05 is said; of one patient the interval has no width at all."""
+OF_BOTH_CLASSES = ("auc", "sensitivity_at_85", "sensitivity_at_95")
+TOLD = (
+    f"No interval is printed of fewer than {FEWEST} patients, nor of a figure of both classes with fewer "
+    f"than {FEWEST} images of either: the bootstrap's would claim more than so few can tell."
+)
+
+
+def firm(value: Estimate | float | None, behind: int) -> Estimate | float | None:
+    """The value alone where too few are behind it."""
+    return value.value if isinstance(value, Estimate) and behind < FEWEST else value
+
+
+def in_group(group: Subgroup, metric: str) -> Estimate | float | None:
+    """A group's figure; None where it has none."""
+    behind = group.patients
+    if metric in OF_BOTH_CLASSES and group.positives is not None:
+        behind = min(behind, group.positives, group.images - group.positives)
+    return firm(group.metrics.get(metric), behind)
