@@ -1,7 +1,5 @@
 """How the gate judged in this study, in words: what its intervals miss, its further seeds, its limits."""
 
-import re
-
 from arc_core.dossier.facts import Facts
 from arc_core.dossier.tried import Tried
 from arc_core.gate.verdict import percent
@@ -19,7 +17,6 @@ RULE = (
     "set, not beyond chance below the champion's"
 )
 """The limits of the gate, as docs/gate.md has them."""
-_LIMIT = re.compile(r"(sensitivity|DRI) [^;]*?, limit (\d+(?:\.\d+)?)")
 
 
 def level_of(tried: Tried) -> str | None:
@@ -50,14 +47,22 @@ def seeds_in_words(facts: Facts) -> str:
     )
 
 
-def limits_in_words(facts: Facts) -> str:
-    """The limits of the gate, and those that the verdicts of the study name."""
-    reasons = [each.verdict.reason for each in facts.tried if each.verdict]
-    named = dict.fromkeys(found for reason in reasons for found in _LIMIT.findall(reason))
-    told = (
-        "The verdicts of this study name: " + ", ".join(f"{name} at least {limit}" for name, limit in named)
-        if named
-        else "No verdict of this study names a figure for one: it is told where a limit was broken, or a "
-        "challenger promoted"
+def declared_in_words(facts: Facts) -> str:
+    """What the study's gate was set to before its first training, by the ledger."""
+    told = next(iter(facts.history.of("gate.declared", facts.study.id)), None)
+    if told is None:
+        return "What the gate was set to is not recorded: the study began with an ARC that declared nothing."
+    settings = ", ".join(f"gate.{name}={_shown(value)}" for name, value in told.facts.items())
+    return (
+        f"The gate was declared before the study's first training, in event {told.number} of the ledger, and "
+        f"can't be set otherwise after: {settings}."
     )
-    return f"Limits, whose breach rejects a challenger whatever it gains: {RULE}. {told}."
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else str(value)
+
+
+def limits_in_words(facts: Facts) -> str:
+    """Which limits the gate has, and where their figures stand."""
+    return f"Limits, whose breach rejects a challenger whatever it gains: {RULE}. {declared_in_words(facts)}"

@@ -147,17 +147,17 @@ def test_further_seeds_are_told_of_where_there_were_some(facts):
     assert f"the challenger in {count}." in markdown(development_report(both), both)
 
 
-def test_limits_of_the_gate_are_told_with_the_figures_that_verdicts_name(facts):
-    reason = (
-        "mean Dice 0.9, the whole interval lies above 0; p 0.001, allowed 0.01 in comparison 1; sensitivity "
-        "0.900 [0.800, 0.950] at thresholds chosen on the other folds, limit 0.85; DRI 0.700, limit 0.6."
+def test_the_gate_is_told_as_it_was_declared(facts):
+    (told,) = facts.history.of("gate.declared", facts.study.id)
+    unknown = facts.history.model_copy(
+        update={"events": tuple(each for each in facts.history.events if each != told)}
     )
-    held = judged(facts, reason=reason)
     for make in (development_report, modification_protocol):
-        assert "sensitivity at least 0.85, DRI at least 0.6" in markdown(make(held), held)
-        unnamed = markdown(make(facts), facts)
-        assert "gate.least\\_sensitivity" in unnamed
-        assert "No verdict of this study names a figure" in unnamed
+        said = markdown(make(facts), facts).replace("\\", "")
+        assert f"declared before the study's first training, in event {told.number} of the ledger" in said
+        assert "gate.alpha=0.05, gate.chance=0.1, " in said
+        assert "gate.least_dri=null" in said
+        assert "declared nothing" in markdown(make(replace(facts, history=unknown)), facts)
 
 
 def test_what_the_champion_was_chosen_among_is_counted_in_one_way(facts):
