@@ -10,6 +10,7 @@ from arc_core.errors import StoreError
 from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.runs import Runs
 from arc_core.settings import get_settings
+from flows.arguments import path, words
 from flows.terminal import Terminal
 from tasks.champion import Champion, any_finished, champion_of, no_champion
 
@@ -20,14 +21,16 @@ MOST = 6
 
 def add_export(acts: "_SubParsersAction[ArgumentParser]") -> None:
     act = acts.add_parser("export", help="write the dossier: every document of an experiment and its study")
-    act.add_argument("out", type=Path, metavar="OUT", help="made; must be empty if it is there")
+    act.add_argument("out", type=path, metavar="OUT", help="made; must be empty if it is there")
     which = act.add_mutually_exclusive_group()
     which.add_argument("--champion", action="store_true", help="of the study; the default")
-    which.add_argument("--experiment", metavar="ID", help="any other that has finished")
-    act.add_argument("--study", metavar="ID", help="whose champion; default: the study that ran last")
+    which.add_argument("--experiment", type=words, metavar="ID", help="any other that has finished")
+    act.add_argument(
+        "--study", type=words, metavar="ID", help="whose champion; default: the study that ran last"
+    )
     act.add_argument(
         "--intended-use",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="what only a person can say; default ARC_HOME/intended_use.yaml, where it is there",
     )

@@ -1,7 +1,6 @@
 """What `python -m flows.dossier` does with a sealed test part: lock the plan, lock the threshold, open it."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
-from pathlib import Path
+from argparse import ArgumentParser, Namespace, _SubParsersAction
 
 from arc_core.errors import StoreError
 from arc_core.experiments.memory import Memory, open_memory
@@ -12,6 +11,7 @@ from arc_core.provenance.ledger import Event
 from arc_core.report.sealed import figures_of, tell_of_opening
 from arc_core.settings import get_settings
 from arc_core.training.opening import Opened, file_of, lock_plan, lock_threshold, open_test
+from flows.arguments import path, words
 from flows.terminal import Terminal
 from tasks.champion import Champion, champion_of, networks_of
 
@@ -26,24 +26,18 @@ ACTS = {
 def add_acts(acts: "_SubParsersAction[ArgumentParser]") -> None:
     for name, help_ in ACTS.items():
         act = acts.add_parser(name, help=help_)
-        act.add_argument("--by", required=True, metavar="NAME", type=_words, help="the person who does it")
+        act.add_argument("--by", required=True, metavar="NAME", type=words, help="the person who does it")
         act.add_argument(
             "--reason",
             required=name == "open-test",
-            type=_words,
+            type=words,
             default=None,
             metavar="TEXT",
             help="why; stands in the ledger",
         )
-        act.add_argument("--study", metavar="ID", help="default: the study that ran last")
+        act.add_argument("--study", type=words, metavar="ID", help="default: the study that ran last")
         if name == "lock-plan":
-            act.add_argument("--file", type=Path, metavar="SAP", help="a plan of your own, kept by its hash")
-
-
-def _words(text: str) -> str:
-    if not text.strip():
-        raise ArgumentTypeError("it is empty")
-    return text.strip()
+            act.add_argument("--file", type=path, metavar="SAP", help="a plan of your own, kept by its hash")
 
 
 def do(given: Namespace) -> None:
