@@ -1,5 +1,6 @@
 """What `python -m flows.dossier` does with a sealed test part: lock the plan, lock the threshold, open it."""
 
+import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
 from arc_core.errors import StoreError
@@ -7,6 +8,7 @@ from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.runs import Runs
 from arc_core.experiments.verification import seal
 from arc_core.gate.panel import read_cases
+from arc_core.provenance.heads import Heads
 from arc_core.provenance.ledger import Event
 from arc_core.report.sealed import figures_of, tell_of_opening
 from arc_core.settings import get_settings
@@ -72,17 +74,33 @@ def do(given: Namespace) -> None:
 
 
 def _opened(memory: Memory, champion: Champion, given: Namespace, terminal: Terminal) -> Opened:
+    """Sealed as soon as it counts: what ends it from then on can't have it cut off the ledger unnoticed."""
+    settings, counts = get_settings(), list[int]()
+
+    def on_counted(number: int) -> None:
+        counts.append(number)
+        seal(memory.ledger, settings)
+
     predictor, _ = networks_of(memory, champion.experiment.id)
-    with terminal.progress("the champion meets the test part"):
-        return open_test(
-            memory,
-            champion.study,
-            champion.experiment,
-            predictor.predict,
-            by=given.by,
-            reason=given.reason,
-            home=get_settings().home.resolve(),
-        )
+    Heads(settings.anchors_folder).check()
+    try:
+        with terminal.progress("the champion meets the test part"):
+            return open_test(
+                memory,
+                champion.study,
+                champion.experiment,
+                predictor.predict,
+                by=given.by,
+                reason=given.reason,
+                home=settings.home.resolve(),
+                on_counted=on_counted,
+            )
+    except BaseException:  # a signal too
+        for number in counts:
+            print(
+                f"This was opening {number} of the test part. It counts, though it failed:", file=sys.stderr
+            )
+        raise
 
 
 def _planned(locked: Event) -> list[str]:
