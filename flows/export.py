@@ -24,7 +24,9 @@ def add_export(acts: "_SubParsersAction[ArgumentParser]") -> None:
     act.add_argument("out", type=path, metavar="OUT", help="made; must be empty if it is there")
     which = act.add_mutually_exclusive_group()
     which.add_argument("--champion", action="store_true", help="of the study; the default")
-    which.add_argument("--experiment", type=words, metavar="ID", help="any other that has finished")
+    which.add_argument(
+        "--experiment", type=words, metavar="ID", help="any other that has finished, but a repeat"
+    )
     act.add_argument(
         "--study", type=words, metavar="ID", help="whose champion; default: the study that ran last"
     )
@@ -76,6 +78,7 @@ def _chosen(memory: Memory, given: Namespace) -> Champion:
     if not given.experiment:
         return champion_of(memory, given.study)
     chosen = any_finished(memory, given.experiment)
+    _need_an_idea(memory, chosen)
     if given.study and chosen.study.id != given.study:
         raise StoreError(
             "the experiment is of another study",
@@ -85,6 +88,18 @@ def _chosen(memory: Memory, given: Namespace) -> Champion:
             cure="Leave out --study.",
         )
     return chosen
+
+
+def _need_an_idea(memory: Memory, chosen: Champion) -> None:
+    """A repeat has no hypothesis and no verdict: half of the documents would have nothing to say of it."""
+    if (original := chosen.experiment.repeat_of) is not None:
+        raise StoreError(
+            f"it is a repeat of {original}, trained again with another seed, and has no dossier of its own",
+            where=memory.database,
+            got=chosen.experiment.id,
+            expected=original,
+            cure=f"Export the experiment that it repeats: --experiment {original}.",
+        )
 
 
 def _told(chosen: Champion, files: tuple[str, ...], out: Path) -> Table:
