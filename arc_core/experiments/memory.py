@@ -226,7 +226,9 @@ class Memory:
             raise StoreError(
                 f"{experiment_id} is not in the store",
                 where=self.database,
-                cure="Check ARC_HOME and ARC_DATABASE_URL; every process needs the same.",
+                expected="the id of an experiment, such as exp-660a0a5ee7",
+                cure="Check the id: the study's page has each. Then check ARC_HOME and ARC_DATABASE_URL; "
+                "every process needs the same.",
             )
         return experiment_of(row)
 
