@@ -59,7 +59,7 @@ def _reproduce(given: Namespace) -> None:
     folder = (given.keep or home / f".again-{uuid4().hex}").resolve()
     terminal = Terminal()
     try:
-        with clear_errors(folder), terminal.progress("it trains again"):
+        with clear_errors(folder, named=given.keep is not None), terminal.progress("it trains again"):
             folder.mkdir(parents=True)
             found = reproduce(
                 open_memory(settings.store_url),
