@@ -48,7 +48,15 @@ def minutes(text: str) -> float:
     return found
 
 
-def folder(text: str) -> Path:
+def path(text: str) -> Path:
+    """Of nothing, as of a variable that is not set, it would be the current folder."""
     if not text:
         raise ArgumentTypeError("it is empty")
     return Path(text)
+
+
+def words(text: str) -> str:
+    """An id, a name or a reason. An empty one would pass for one that was not given."""
+    if not text.strip():
+        raise ArgumentTypeError("it is empty")
+    return text.strip()

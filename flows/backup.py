@@ -11,7 +11,7 @@ from arc_core.experiments.memory import open_memory
 from arc_core.experiments.runs import Runs
 from arc_core.provenance.heads import Heads
 from arc_core.settings import get_settings
-from flows.arguments import parser_for
+from flows.arguments import parser_for, path
 from flows.command_line import guarded
 from flows.terminal import counted
 
@@ -20,7 +20,7 @@ def backup_command() -> NoReturn:
     """`python -m flows.backup`."""
     parser = parser_for("python -m flows.backup", "Copy the store, the finished runs and the report.")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="made; must not be there. Default ARC_HOME/backups/TIME (UTC)"
+        "--out", type=path, metavar="DIR", help="made; must not be there. Default ARC_HOME/backups/TIME (UTC)"
     )
     given = parser.parse_args()
     sys.exit(guarded(lambda: _back_up(given.out)))

@@ -8,7 +8,7 @@ from arc_core.bundle.origin import Origin
 from arc_core.bundle.write import check_new, write_bundle
 from arc_core.experiments.memory import open_memory
 from arc_core.settings import get_settings
-from flows.arguments import parser_for
+from flows.arguments import parser_for, path, words
 from flows.command_line import guarded
 from flows.terminal import Terminal
 from tasks.champion import any_finished, champion_of, networks_of, no_champion
@@ -17,12 +17,12 @@ from tasks.champion import any_finished, champion_of, networks_of, no_champion
 def bundle_command() -> NoReturn:
     """`python -m flows.bundle`."""
     parser = parser_for("python -m flows.bundle", "Export the champion as a MONAI bundle.")
-    parser.add_argument("out", type=Path, metavar="OUT", help="made; must be empty if it is there")
+    parser.add_argument("out", type=path, metavar="OUT", help="made; must be empty if it is there")
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--champion", action="store_true", help="of the study whose cycle began last; the default"
     )
-    which.add_argument("--experiment", metavar="ID", help="any other that has finished")
+    which.add_argument("--experiment", type=words, metavar="ID", help="any other that has finished")
     given = parser.parse_args()
     sys.exit(guarded(lambda: _bundle(given.out.resolve(), given.experiment)))
 

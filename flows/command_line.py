@@ -26,7 +26,7 @@ from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from arc_core.training.prediction import Predicted, check_out, images_in
 from flows import signals
-from flows.arguments import count, folder, minutes, parser_for
+from flows.arguments import count, minutes, parser_for, path, words
 from flows.leftover import own_servers
 from flows.loop import is_unreachable, run_loop
 from flows.temporary_server import log_to_arc, on_a_kept_server
@@ -73,9 +73,11 @@ def _once(arc: Callable[..., CycleSummary], given: dict[str, object]) -> None:
 def predict_command(predict: Callable[..., tuple[Champion, Predicted]]) -> NoReturn:
     """`python -m flows.predict`."""
     parser = parser_for("python -m flows.predict", "Let the champion predict a folder of photographs.")
-    parser.add_argument("images", type=folder, metavar="IMAGES_DIR")
-    parser.add_argument("--out", type=folder, required=True, metavar="DIR", help="made if it is not there")
-    parser.add_argument("--study", metavar="ID", help="whose champion; default: the study that ran last")
+    parser.add_argument("images", type=path, metavar="IMAGES_DIR")
+    parser.add_argument("--out", type=path, required=True, metavar="DIR", help="made if it is not there")
+    parser.add_argument(
+        "--study", type=words, metavar="ID", help="whose champion; default: the study that ran last"
+    )
     given = parser.parse_args()
     sys.exit(guarded(lambda: _predict(predict, given.images, given.out, given.study)))
 

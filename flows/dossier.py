@@ -15,7 +15,7 @@ from arc_core.experiments.snapshot import copy_sqlite
 from arc_core.experiments.verification import Verified, verify
 from arc_core.provenance.heads import Heads
 from arc_core.settings import beside, get_settings
-from flows.arguments import parser_for
+from flows.arguments import parser_for, path, words
 from flows.command_line import guarded
 from flows.export import ACTS as EXPORTS
 from flows.export import add_export, do_export
@@ -31,16 +31,19 @@ def dossier_command() -> NoReturn:
     acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
     checks = acts.add_parser("verify", help="whether ledger, store and files are as they were written")
     checks.add_argument(
-        "folder", nargs="?", type=Path, metavar="DIR", help="an ARC home or a backup; default ARC_HOME"
+        "folder", nargs="?", type=path, metavar="DIR", help="an ARC home or a backup; default ARC_HOME"
     )
     checks.add_argument(
         "--heads",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="where the signed heads lie; default ARC_ANCHORS, or DIR-anchors",
     )
     checks.add_argument(
-        "--key", default="", metavar="ID", help="how the id of the key begins that must have signed"
+        "--key",
+        type=words,
+        metavar="ID",
+        help="how the id of the key begins that must have signed",
     )
     add_acts(acts)
     add_export(acts)
@@ -60,16 +63,16 @@ def _do(given: Namespace) -> None:
 def _verify(given: Namespace) -> None:
     settings = get_settings()
     folder = (given.folder or settings.home).resolve()
-    heads = _heads(given.heads, folder)
+    heads, key = _heads(given.heads, folder), given.key or ""
     heads.hold()  # before the store: a cycle may be at work
     if given.folder is None and settings.database_url is not None:
-        found = verify(open_memory(settings.store_url).database, heads, Runs.of(settings), key=given.key)
+        found = verify(open_memory(settings.store_url).database, heads, Runs.of(settings), key=key)
     elif (folder / STORE).is_file():
         runs = Runs.of(settings) if given.folder is None else Runs(folder / "runs")
         with TemporaryDirectory(prefix="arc-verify-") as scratch:
             copy = Path(scratch) / STORE  # of one moment; to open one of an older ARC would change it
             copy_sqlite(folder / STORE, copy)
-            found = verify(_opened(copy, folder / STORE), heads, runs, key=given.key)
+            found = verify(_opened(copy, folder / STORE), heads, runs, key=key)
     else:
         raise StoreError(
             "there is no store to verify", where=folder, cure="Name an ARC home, or a backup of one."

@@ -10,6 +10,7 @@ from arc_core.errors import StoreError
 from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.runs import Runs
 from arc_core.settings import get_settings
+from flows.arguments import path, words
 from flows.terminal import Terminal
 from tasks.champion import Champion, any_finished, champion_of, no_champion
 
@@ -20,14 +21,18 @@ MOST = 6
 
 def add_export(acts: "_SubParsersAction[ArgumentParser]") -> None:
     act = acts.add_parser("export", help="write the dossier: every document of an experiment and its study")
-    act.add_argument("out", type=Path, metavar="OUT", help="made; must be empty if it is there")
+    act.add_argument("out", type=path, metavar="OUT", help="made; must be empty if it is there")
     which = act.add_mutually_exclusive_group()
     which.add_argument("--champion", action="store_true", help="of the study; the default")
-    which.add_argument("--experiment", metavar="ID", help="any other that has finished")
-    act.add_argument("--study", metavar="ID", help="whose champion; default: the study that ran last")
+    which.add_argument(
+        "--experiment", type=words, metavar="ID", help="any other that has finished, but a repeat"
+    )
+    act.add_argument(
+        "--study", type=words, metavar="ID", help="whose champion; default: the study that ran last"
+    )
     act.add_argument(
         "--intended-use",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="what only a person can say; default ARC_HOME/intended_use.yaml, where it is there",
     )
@@ -73,6 +78,7 @@ def _chosen(memory: Memory, given: Namespace) -> Champion:
     if not given.experiment:
         return champion_of(memory, given.study)
     chosen = any_finished(memory, given.experiment)
+    _need_an_idea(memory, chosen)
     if given.study and chosen.study.id != given.study:
         raise StoreError(
             "the experiment is of another study",
@@ -82,6 +88,18 @@ def _chosen(memory: Memory, given: Namespace) -> Champion:
             cure="Leave out --study.",
         )
     return chosen
+
+
+def _need_an_idea(memory: Memory, chosen: Champion) -> None:
+    """A repeat has no hypothesis and no verdict: half of the documents would have nothing to say of it."""
+    if (original := chosen.experiment.repeat_of) is not None:
+        raise StoreError(
+            f"it is a repeat of {original}, trained again with another seed, and has no dossier of its own",
+            where=memory.database,
+            got=chosen.experiment.id,
+            expected=original,
+            cure=f"Export the experiment that it repeats: --experiment {original}.",
+        )
 
 
 def _told(chosen: Champion, files: tuple[str, ...], out: Path) -> Table:

@@ -4,7 +4,6 @@ import os
 import shutil
 import sys
 from argparse import ArgumentTypeError, Namespace
-from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
 
@@ -16,7 +15,7 @@ from arc_core.training.again import reproduce
 from arc_core.training.child import start_cold
 from arc_core.training.reproduction import Reproduction
 from arc_core.training.warm import warm_start
-from flows.arguments import parser_for
+from flows.arguments import parser_for, path, words
 from flows.command_line import guarded
 from flows.terminal import Terminal, counted
 
@@ -32,10 +31,10 @@ WORDS = {
 def reproduce_command() -> NoReturn:
     """`python -m flows.reproduce`."""
     parser = parser_for("python -m flows.reproduce", "Train a finished experiment again, and compare.")
-    parser.add_argument("experiment", metavar="EXPERIMENT_ID")
+    parser.add_argument("experiment", type=words, metavar="EXPERIMENT_ID")
     tolerated = f"largest difference of a metric where predictions are not identical; default {TOLERANCE}"
     parser.add_argument("--tolerance", type=_tolerance, default=TOLERANCE, metavar="T", help=tolerated)
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the second training there; made")
+    parser.add_argument("--keep", type=path, metavar="DIR", help="keep the second training there; made")
     given = parser.parse_args()
     sys.exit(guarded(lambda: _reproduce(given)))
 
@@ -60,7 +59,7 @@ def _reproduce(given: Namespace) -> None:
     folder = (given.keep or home / f".again-{uuid4().hex}").resolve()
     terminal = Terminal()
     try:
-        with clear_errors(folder), terminal.progress("it trains again"):
+        with clear_errors(folder, named=given.keep is not None), terminal.progress("it trains again"):
             folder.mkdir(parents=True)
             found = reproduce(
                 open_memory(settings.store_url),

@@ -1,17 +1,19 @@
 """What `python -m flows.dossier` does with a sealed test part: lock the plan, lock the threshold, open it."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
-from pathlib import Path
+import sys
+from argparse import ArgumentParser, Namespace, _SubParsersAction
 
 from arc_core.errors import StoreError
 from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.runs import Runs
 from arc_core.experiments.verification import seal
 from arc_core.gate.panel import read_cases
+from arc_core.provenance.heads import Heads
 from arc_core.provenance.ledger import Event
 from arc_core.report.sealed import figures_of, tell_of_opening
 from arc_core.settings import get_settings
 from arc_core.training.opening import Opened, file_of, lock_plan, lock_threshold, open_test
+from flows.arguments import path, words
 from flows.terminal import Terminal
 from tasks.champion import Champion, champion_of, networks_of
 
@@ -26,24 +28,18 @@ ACTS = {
 def add_acts(acts: "_SubParsersAction[ArgumentParser]") -> None:
     for name, help_ in ACTS.items():
         act = acts.add_parser(name, help=help_)
-        act.add_argument("--by", required=True, metavar="NAME", type=_words, help="the person who does it")
+        act.add_argument("--by", required=True, metavar="NAME", type=words, help="the person who does it")
         act.add_argument(
             "--reason",
             required=name == "open-test",
-            type=_words,
+            type=words,
             default=None,
             metavar="TEXT",
             help="why; stands in the ledger",
         )
-        act.add_argument("--study", metavar="ID", help="default: the study that ran last")
+        act.add_argument("--study", type=words, metavar="ID", help="default: the study that ran last")
         if name == "lock-plan":
-            act.add_argument("--file", type=Path, metavar="SAP", help="a plan of your own, kept by its hash")
-
-
-def _words(text: str) -> str:
-    if not text.strip():
-        raise ArgumentTypeError("it is empty")
-    return text.strip()
+            act.add_argument("--file", type=path, metavar="SAP", help="a plan of your own, kept by its hash")
 
 
 def do(given: Namespace) -> None:
@@ -88,17 +84,33 @@ def _done(memory: Memory, champion: Champion, given: Namespace, terminal: Termin
 
 
 def _opened(memory: Memory, champion: Champion, given: Namespace, terminal: Terminal) -> Opened:
+    """Sealed as soon as it counts: what ends it from then on can't have it cut off the ledger unnoticed."""
+    settings, counts = get_settings(), list[int]()
+
+    def on_counted(number: int) -> None:
+        counts.append(number)
+        seal(memory.ledger, settings)
+
     predictor, _ = networks_of(memory, champion.experiment.id)
-    with terminal.progress("the champion meets the test part"):
-        return open_test(
-            memory,
-            champion.study,
-            champion.experiment,
-            predictor.predict,
-            by=given.by,
-            reason=given.reason,
-            home=get_settings().home.resolve(),
-        )
+    Heads(settings.anchors_folder).check()
+    try:
+        with terminal.progress("the champion meets the test part"):
+            return open_test(
+                memory,
+                champion.study,
+                champion.experiment,
+                predictor.predict,
+                by=given.by,
+                reason=given.reason,
+                home=settings.home.resolve(),
+                on_counted=on_counted,
+            )
+    except BaseException:  # a signal too
+        for number in counts:
+            print(
+                f"This was opening {number} of the test part. It counts, though it failed:", file=sys.stderr
+            )
+        raise
 
 
 def _planned(locked: Event) -> list[str]:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, func, insert, select, true, update
 
-from arc_core.errors import StoreError
 from arc_core.experiments import tables as t
 from arc_core.experiments.ahead import Ahead
 from arc_core.experiments.approvals import Approvals
@@ -51,7 +50,7 @@ from arc_core.experiments.rows import (
     verdict_row,
 )
 from arc_core.experiments.samples import Samples
-from arc_core.experiments.study import Cycle, Experiment, Score, Study
+from arc_core.experiments.study import Cycle, Experiment, Score, Study, unknown_experiment
 from arc_core.experiments.track import Track
 from arc_core.record import Record
 
@@ -223,11 +222,7 @@ class Memory:
         with self.database.read() as db:
             row = db.execute(experiments_where(t.experiments.c.id == experiment_id)).first()
         if row is None:
-            raise StoreError(
-                f"{experiment_id} is not in the store",
-                where=self.database,
-                cure="Check ARC_HOME and ARC_DATABASE_URL; every process needs the same.",
-            )
+            raise unknown_experiment(experiment_id, self.database)
         return experiment_of(row)
 
     def result(self, experiment_id: str) -> Result | None:

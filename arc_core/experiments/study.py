@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
+from arc_core.errors import StoreError
 from arc_core.experiments.board import Outcome
 from arc_core.experiments.metric import Estimate, Task
 from arc_core.provenance.canonical import sha256_of
@@ -74,3 +75,14 @@ def study_id(
 def experiment_id(study: str, spec_id: str) -> str:
     """The same spec on the same study is the same experiment."""
     return "exp-" + sha256_of([study, spec_id])[:10]
+
+
+def unknown_experiment(given: str, where: object) -> StoreError:
+    """What is said where the store, `where`, has no experiment of the id that was given."""
+    return StoreError(
+        f"{given} is not in the store",
+        where=where,
+        expected="the id of an experiment, such as exp-660a0a5ee7",
+        cure="Check the id: the study's page has each. Then check ARC_HOME and ARC_DATABASE_URL; "
+        "every process needs the same.",
+    )

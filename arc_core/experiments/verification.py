@@ -157,9 +157,7 @@ class _Chain:
         """The heads of this ledger, all of which it still has."""
         if not self.hashes:
             return []
-        found = list(
-            heads.of(self.hashes[0], {id_: k for id_, k in self.keys.items() if id_.startswith(key)})
-        )
+        found = list(heads.of(self.hashes[0], self.keys, key))
         if key and not found:
             raise Unverified(f"no head of this ledger is signed with key {key}")
         for head in found:

@@ -13,6 +13,12 @@ from arc_core.errors import StoreError
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
 NO_FOLDER = (errno.ENOTDIR, errno.EISDIR)
+NAMED = {
+    **dict.fromkeys(NO_ROOM, "Make room on its disk"),
+    **dict.fromkeys(NO_RIGHT, "Let this user write there"),
+    errno.ENOENT: "Check that a folder can be made there",
+}
+"""What to do where the folder is one that a command names."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -36,11 +42,11 @@ def write_atomically(path: Path, content: bytes) -> None:
 def whole(folder: Path) -> Iterator[Path]:
     """A folder to fill, which becomes the new or empty `folder` at the end, or leaves no trace.
 
-    StoreError when it can't be written.
+    StoreError when it can't be written. It is one that a command names.
     """
     draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
     try:
-        with clear_errors(folder):
+        with clear_errors(folder, named=True), _told_of(folder, draft):
             draft.mkdir(parents=True)
             yield draft
             draft.rename(folder)
@@ -49,12 +55,26 @@ def whole(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def clear_errors(path: Path) -> Iterator[None]:
-    """What the file system refuses in here is a StoreError, which names the file and the cure."""
+def _told_of(folder: Path, draft: Path) -> Iterator[None]:
+    """What is refused of the draft is told of the folder: the draft is gone, and nobody knows its name."""
     try:
         yield
     except OSError as error:
-        raise explained(error, path) from error
+        if str(error.filename).startswith(str(draft)):
+            error.filename, error.filename2 = str(folder), None
+        raise
+
+
+@contextmanager
+def clear_errors(path: Path, *, named: bool = False) -> Iterator[None]:
+    """What the file system refuses in here is a StoreError, which names the file and the cure.
+
+    `named`: a command names the path, which does not lie in ARC_HOME.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise explained(error, path, named=named) from error
 
 
 def is_of_the_disk(error: OSError) -> bool:
@@ -62,9 +82,11 @@ def is_of_the_disk(error: OSError) -> bool:
     return error.errno in NO_ROOM or (error.filename is not None and error.errno in NO_RIGHT + NO_FOLDER)
 
 
-def explained(error: OSError, path: Path | None = None) -> StoreError:
+def explained(error: OSError, path: Path | None = None, *, named: bool = False) -> StoreError:
     """The error in words that a user can act on."""
-    if error.errno in NO_ROOM:
+    if named and error.errno in NAMED:
+        cure = f"{NAMED[error.errno]}, or name another folder."
+    elif error.errno in NO_ROOM:
         cure = "Make room on its disk; then the same command goes on from what is kept."
     elif error.errno in NO_RIGHT:
         cure = "Let this user write there, or choose another folder with ARC_HOME."

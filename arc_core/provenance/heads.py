@@ -85,20 +85,23 @@ class Heads:
                     file.truncate(before)  # half a line would be taken for a forged one
                     raise
 
-    def of(self, ledger: str, keys: "Mapping[str, SSlibKey]") -> Iterator[Head]:
+    def of(self, ledger: str, keys: "Mapping[str, SSlibKey]", key: str = "") -> Iterator[Head]:
         """The heads of this ledger, oldest first, each signed with one of `keys` (id → key).
 
-        Unverified where a line is none of them.
+        Unverified where a line is none of them, or signed with none whose id begins with `key`.
         """
-        return (head for head, _ in self.lines(ledger, keys))
+        return (head for head, _ in self.lines(ledger, keys, key))
 
-    def lines(self, ledger: str, keys: "Mapping[str, SSlibKey]") -> Iterator[tuple[Head, bytes]]:
+    def lines(
+        self, ledger: str, keys: "Mapping[str, SSlibKey]", key: str = ""
+    ) -> Iterator[tuple[Head, bytes]]:
         """The same, each with its line of the file."""
         from securesystemslib.dsse import Envelope
 
         path = self.path(ledger)
         if not path.exists():
             return
+        noted = {id_: each for id_, each in keys.items() if id_.startswith(key)}
         for number, line in enumerate(self._content(path).splitlines(keepends=True), 1):
             where = f"line {number} of {path}"
             try:
@@ -110,6 +113,10 @@ class Heads:
                 raise Unverified(
                     f"{where}, the head at event {head.number}, was changed, or signed with a key that the "
                     "ledger did not declare"
+                )
+            if key and not _is_signed(envelope, noted):
+                raise Unverified(
+                    f"{where}, the head at event {head.number}, is not signed with the key given (--key)"
                 )
             yield head, line
 

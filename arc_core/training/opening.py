@@ -30,6 +30,7 @@ from arc_core.provenance.files import write_atomically
 from arc_core.provenance.ledger import Actor, Entry, Event
 from arc_core.record import Record
 from arc_core.training.evaluator import segmented
+from arc_core.training.presence import need_there
 from arc_core.training.reading import Prediction
 
 Predict = Callable[[Any], Prediction]
@@ -120,11 +121,19 @@ def lock_threshold(
 
 
 def open_test(
-    memory: Memory, study: Study, champion: Experiment, predict: Predict, *, by: str, reason: str, home: Path
+    memory: Memory,
+    study: Study,
+    champion: Experiment,
+    predict: Predict,
+    *,
+    by: str,
+    reason: str,
+    home: Path,
+    on_counted: Callable[[int], None] = lambda number: None,
 ) -> Opened:
-    """Measure the champion on the test part. It is counted before anything is read.
+    """Measure the champion on the test part. It is counted before anything is read, and then it counts.
 
-    StoreError where plan and threshold are not locked, in this order.
+    StoreError where plan and threshold are not locked, in this order; DatasetError where it is not there.
     """
     sealed = sealed_of(study)
     plan = _need(memory, "sap.locked", study.id, "the analysis plan", "lock-plan")
@@ -141,6 +150,7 @@ def open_test(
             where=study.id,
             cure="Open the test part with that version, or lock plan and threshold anew.",
         )
+    need_there(study, sealed)
     threshold = lock.event.facts["threshold"]
     number = memory.ledger.append_counted(
         "testset.opened",
@@ -154,6 +164,7 @@ def open_test(
             facts={"number": number, "experiment": champion.id, "plan": plan.hash, "threshold": lock.hash},
         ),
     )
+    on_counted(number)
     test = reopened(sealed, study.task, hold_back)
     cases = tuple(_measured(test, case, predict) for case in test.cases)
     groups = groups_of(test, study.task)

@@ -179,7 +179,9 @@ def test_the_study_that_ran_last_comes_last(memory: Memory) -> None:
 
 
 def test_an_unknown_experiment_is_explained(memory: Memory) -> None:
-    with pytest.raises(StoreError, match=r"exp-none is not in the store.*ARC_HOME"):
+    with pytest.raises(
+        StoreError, match=r"exp-none is not in the store.*such as exp-.*Check the id.*ARC_HOME"
+    ):
         memory.experiment("exp-none")
 
 

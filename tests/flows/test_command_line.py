@@ -7,9 +7,13 @@ import pytest
 from arc_core.data.synthetic import SyntheticConfig, generate
 from arc_core.errors import ArcError
 from arc_core.report.summary import CycleSummary, Row
-from flows.command_line import _check_input, cycle_command
+from flows.backup import backup_command
+from flows.bundle import bundle_command
+from flows.command_line import _check_input, cycle_command, predict_command
 from flows.cycle import arc
+from flows.dossier import dossier_command
 from flows.loop import _need_one_that_ran
+from flows.reproduce import reproduce_command
 from tests.arc_core.data.breakage import bright_copies, edit_rows, rename
 from tests.command import TINY, run_cycle
 
@@ -234,3 +238,32 @@ def test_what_is_not_utf_8_is_refused(refused, arguments):
     said = refused(*arguments)
     assert r"\udce9 is not UTF-8" in said
     assert "usage: python -m flows.cycle" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (dossier_command, ["verify", ""]),
+        (dossier_command, ["verify", "--heads", ""]),
+        (dossier_command, ["verify", "--key", ""]),
+        (dossier_command, ["export", ""]),
+        (dossier_command, ["export", "out", "--experiment", ""]),
+        (dossier_command, ["export", "out", "--study", ""]),
+        (dossier_command, ["export", "out", "--intended-use", ""]),
+        (dossier_command, ["lock-plan", "--by", "Ada", "--study", ""]),
+        (dossier_command, ["lock-plan", "--by", "Ada", "--file", ""]),
+        (reproduce_command, [""]),
+        (reproduce_command, ["exp-1", "--keep", ""]),
+        (bundle_command, [""]),
+        (bundle_command, ["out", "--experiment", ""]),
+        (backup_command, ["--out", ""]),
+        (lambda: predict_command(pytest.fail), ["images", "--out", "out", "--study", ""]),
+    ],
+)
+def test_an_empty_argument_is_not_one_that_was_left_out(arc_home, monkeypatch, capsys, command, arguments):
+    """As of a variable that is not set: it would stand for the current folder, or for no check at all."""
+    monkeypatch.setattr("sys.argv", ["flows", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        command()
+    assert exit_.value.code == 2
+    assert "it is empty" in capsys.readouterr().err

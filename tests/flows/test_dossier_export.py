@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from arc_core.dossier.intended_use import NOT_PROVIDED
-from tests.command import TWO, copied, environment, memory_in, run_cycle
+from tests.command import TWO, copied, environment, memory_in, run_cycle, trained_in
 from tests.conftest import ROOT
 
 STUDY = (*TWO, "data.synthetic.cases=24", "data.test=0.25")
@@ -128,6 +128,15 @@ def test_an_experiment_that_is_no_champion(home, tmp_path):
     assert card["edition"]["role"] == "experiment"
     assert card["testset_openings"] == []
     assert card["performance"]["internal testing"] == NOT_PROVIDED
+
+
+def test_a_repeat_has_no_dossier_and_whose_it_is_is_said(made, tmp_path):
+    repeat = next(each for each in trained_in(memory_in(made)) if each.repeat_of is not None)
+    ran = command(made, "export", str(tmp_path / "out"), "--experiment", repeat.id)
+    assert ran.returncode == 2
+    assert f"it is a repeat of {repeat.repeat_of}" in ran.stderr
+    assert f"--experiment {repeat.repeat_of}" in ran.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from PIL import Image
 from arc_core.data.manifest import read_dataset
 from arc_core.data.splits import hold_back
 from arc_core.data.study import split_of
-from arc_core.errors import StoreError
+from arc_core.errors import DatasetError, StoreError
 from arc_core.experiments.events import event
 from arc_core.report.standing import standing_of
 from arc_core.report.study import write_study_report
@@ -223,6 +223,63 @@ def test_a_plan_of_another_version_opens_nothing(home, monkeypatch):
     with pytest.raises(StoreError, match="not what this ARC would do"):
         open_test(memory, study, champion, pytest.fail, by="Ada", reason="curious", home=home)
     assert "testset.opened" not in [kind for kind, _, _ in told(home)]
+
+
+@pytest.fixture
+def locked(home, tmp_path):
+    """The home with plan and threshold locked, and the data's folder, which is restored afterwards."""
+    memory, study = memory_in(home), study_in(home)
+    lock_plan(memory, study, "Ada", "", None)
+    lock_threshold(memory, study, memory.champion(study.id), (), "Ada", "")
+    root = Path(study.dataset["root"])
+    shutil.copytree(root, tmp_path / "kept")
+    yield home, root
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(tmp_path / "kept", root)
+
+
+def a_link_to_nowhere(root: Path) -> None:
+    image = next((root / "images").iterdir())
+    image.unlink()
+    image.symlink_to("/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (shutil.rmtree, "no such folder"),
+        (lambda root: shutil.rmtree(root / "images"), "no images/ folder"),
+        (lambda root: next((root / "images").iterdir()).unlink(), "it has 23 images, and had 24"),
+        (lambda root: next((root / "masks").iterdir()).unlink(), "it can't be read"),
+        (a_link_to_nowhere, "it can't be read"),
+    ],
+    ids=["the folder", "its images", "an image", "a mask", "what a link leads to"],
+)
+def test_while_it_is_away_nothing_is_opened_and_nothing_counted(locked, harm, words):
+    """A disk that is not mounted must not cost the only opening of an unseen test part."""
+    home, root = locked
+    memory, study, before = memory_in(home), study_in(home), told(home)
+    harm(root)
+    champion = memory.champion(study.id)
+    with pytest.raises(DatasetError, match=words) as found:
+        open_test(memory, study, champion, pytest.fail, by="Ada", reason="the end", home=home)
+    assert "nothing is counted" in str(found.value)
+    assert "--data" not in str(found.value)
+    assert told(home) == before
+
+
+def test_an_opening_that_fails_counts_and_is_sealed(locked):
+    """Its message says so, and nobody can cut it off the ledger unnoticed."""
+    home, root = locked
+    for image in (root / "images").iterdir():
+        image.write_bytes(b"rotten")
+    ran = command(home, "dossier", "open-test", "--by", "Ada", "--reason", "the study is over")
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("This was opening 1 of the test part. It counts, though it failed:\nDataset")
+    assert [kind for kind, _, _ in told(home)][-1] == "testset.opened"
+    ran = command(home, "dossier", "verify")
+    assert ran.returncode == 0, ran.stderr
+    assert "could be cut off" not in ran.stdout
 
 
 def test_no_public_path_reads_it(home):

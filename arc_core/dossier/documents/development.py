@@ -64,8 +64,8 @@ def _search(facts: Facts) -> tuple[Block, ...]:
         text(
             f"Multiplicity: the champion was chosen among {facts.chosen_among}, on one set of out-of-fold "
             f"cases, after {facts.comparisons} comparisons, whose promotions are held to one error rate for "
-            "the whole study, gate.alpha above. Its out-of-fold figures are those of a choice all the same, and therefore "
-            "optimistic.",
+            "the whole study, gate.alpha above. Its out-of-fold figures are those of a choice all the same, "
+            "and therefore optimistic.",
             kind="note",
         ),
     )

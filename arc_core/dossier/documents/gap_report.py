@@ -66,7 +66,11 @@ def _of_record(facts: Facts) -> tuple[Gap, ...]:
         few = f"it has {sealed.patients} patients: fewer than {FEW_PATIENTS} tell little of a model"
         gap("size of the test part", few, "more patients in a test part")
     if sealed is not None and facts.opened is None:
-        gap("internal testing", "the test part has not been opened for this model", "flows.dossier open-test")
+        gap(
+            "internal testing",
+            "no opening of the test part gave figures of this model",
+            "flows.dossier open-test",
+        )
     if facts.plan is None:
         gap("analysis plan", "none is locked", "flows.dossier lock-plan")
     if facts.lock is None:

@@ -92,7 +92,7 @@ def _sections(facts: Facts) -> Iterator[Section]:
         why = (
             "no test part was set apart"
             if facts.split.sealed is None
-            else "the test part was not opened for it"
+            else "no opening of the test part gave figures of it"
         )
         yield Section(title=TESTED, blocks=(text(f"Not done for this model: {why}."),))
     yield Section(title=OUT_OF_FOLD, blocks=(text(_optimistic(facts), kind="note"),))

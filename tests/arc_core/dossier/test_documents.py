@@ -18,6 +18,7 @@ from arc_core.dossier.documents.model_card import card_json
 from arc_core.dossier.documents.pccp import impact_assessment, modification_protocol
 from arc_core.dossier.edition import edition_of
 from arc_core.dossier.export import DOCUMENTS
+from arc_core.dossier.facts import Opening
 from arc_core.dossier.intended_use import NOT_PROVIDED, IntendedUse, questions
 from arc_core.dossier.markdown import markdown_of
 from arc_core.dossier.model import words_of
@@ -281,3 +282,14 @@ def test_a_change_is_held_against_the_original_and_the_last_version(facts):
         assert "over the last version" in text
     else:
         assert "there is nothing to compare it with" in text
+
+
+def test_internal_testing_is_the_first_opening_that_came_to_figures(facts):
+    """docs/dossier.md: what failed before is counted, and tells nothing of the model."""
+    told, id_ = facts.history.events[-1], facts.experiment.id
+    failed, first, later = (
+        Opening(number=number, told=told, experiment_id=id_, threshold=None, found=found)
+        for number, found in ((1, None), (2, facts.found), (3, facts.found))
+    )
+    assert replace(facts, openings=(failed,)).opened is None
+    assert replace(facts, openings=(failed, first, later)).opened == first
