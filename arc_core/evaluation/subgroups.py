@@ -18,7 +18,7 @@ class Subgroup(Record):
     """Metrics that the group does not define, such as an AUC within one class, are left out.
 
     `small`: fewer than 20 patients, or fewer than 5 images of a class that the group has. It is shown all
-    the same: its interval says how little is known of it.
+    the same, and marked.
     """
 
     grouping: str
