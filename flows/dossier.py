@@ -74,9 +74,10 @@ def _verify(given: Namespace) -> None:
             copy_sqlite(folder / STORE, copy)
             found = verify(_opened(copy, folder / STORE), heads, runs, key=key)
     else:
-        raise StoreError(
-            "there is no store to verify", where=folder, cure="Name an ARC home, or a backup of one."
-        )
+        page, cure = folder / "VERIFY.md", "Name an ARC home, or a backup of one."
+        if page.is_file():
+            cure = f"A dossier is checked as {page} says."
+        raise StoreError("there is no store to verify", where=folder, cure=cure)
     print(_told(found, heads))
 
 

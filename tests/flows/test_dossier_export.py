@@ -123,6 +123,9 @@ def test_an_experiment_that_is_no_champion(home, tmp_path):
     champion = memory.champion(study)
     other = next(each for each in memory.experiments(study) if each.id != champion.id)
     assert command(home, "export", str(tmp_path / "out"), "--experiment", other.id).returncode == 0
+    taken_for_a_home = command(home, "verify", str(tmp_path / "out"))
+    assert taken_for_a_home.returncode == 2
+    assert f"A dossier is checked as {tmp_path / 'out' / 'VERIFY.md'} says." in taken_for_a_home.stderr
     card = json.loads((tmp_path / "out" / "model_card.json").read_text())
     assert card["edition"]["experiment_id"] == other.id
     assert card["edition"]["role"] == "experiment"
