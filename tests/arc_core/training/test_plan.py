@@ -65,7 +65,7 @@ def test_parameters_are_offloaded_in_stage_3_only():
         ({"epochs": 201}, "epochs"),
         ({"loss__name": "hinge"}, "loss.name"),
         ({"architecture__name": "transformer"}, "transformer"),
-        ({"architecture__depth": 6}, "make costs"),
+        ({"architecture__depth": 6}, "depth 3, 4, 5. Choose one of these"),
         ({"loss__params__gamma": 2.0}, "loss.params.gamma"),
         ({"image_size_px": 2048, "batch_size": 16}, "GPU memory"),
     ],
