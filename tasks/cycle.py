@@ -46,7 +46,7 @@ def open_cycle(
     before = memory.cycles(study.id)
     if scratch is None:
         declare_key(memory.ledger, settings)
-        declared.declare(memory.ledger, study.id, config.gate)
+        declared.declare(memory, study.id, config.gate)
     cycle = memory.begin_cycle(study.id)
     if scratch is None and any(each.id == cycle.id and each.status != "planned" for each in before):
         announce(

@@ -70,15 +70,19 @@ def contrast(
     if error == 0:  # the same lead in every case, from seeds that change nothing
         sure = float(found.gain < 0), float(found.gain > 0)
         p_value, p_loss = sure if found.gain else (1.0, 1.0)
-        return Contrast(found.gain, 0.0, math.inf, *found[2:], p_value, p_loss)
+        return Contrast(found.gain, 0.0, math.inf, found.patients, found.fewest, p_value, p_loss)
     # As shares, since the fourth power of a small error would vanish.
     degrees = 1 / ((found.error / error) ** 4 / (found.fewest - 1) + (of_seeds / error) ** 4 / seeds.degrees)
     t = found.gain / error
-    return Contrast(found.gain, error, degrees, *found[2:], _below(degrees, -t), _below(degrees, t))
+    p_value, p_loss = _below(degrees, -t), _below(degrees, t)
+    return Contrast(found.gain, error, degrees, found.patients, found.fewest, p_value, p_loss)
 
 
 def least_gain(floor: NoiseFloor, seeds: int, allowance: float) -> float:
-    """What a gain has to be at least to be promoted, were all patients alike, for the seeds alone."""
+    """What a gain has to be at least to be promoted, for the seeds alone, were all patients alike.
+
+    As if the challenger's further seeds vary as the floor tells.
+    """
     of_seeds = floor.sd * math.sqrt(2 / seeds)
     return _quantile(floor.degrees + seeds - 1, allowance) * of_seeds
 

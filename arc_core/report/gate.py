@@ -5,9 +5,9 @@ from arc_core.experiments.metric import METRICS
 from arc_core.experiments.result import NoiseFloor, Verdict
 from arc_core.experiments.study import Study
 from arc_core.gate.contrast import floor_of, least_gain
-from arc_core.gate.declared import declared
+from arc_core.gate.declared import Declared, declared
 from arc_core.gate.spending import allowance
-from arc_core.gate.verdict import GateConfig, percent, signed
+from arc_core.gate.verdict import percent, signed
 from arc_core.record import Record
 from arc_core.report.summary import printable
 
@@ -33,7 +33,7 @@ class GateReport(Record):
     trained."""
 
     label: str
-    declared: GateConfig | None
+    declared: Declared | None
     least_gain: float | None
     comparisons: int
     promoted: int
@@ -51,12 +51,13 @@ def told_of_gate(memory: Memory, study: Study) -> GateReport:
     ids = {*values, *(verdict.experiment_id for verdict in shown)}
     numbers = {each.id: each.number for each in memory.experiments(study.id, ids)}
     comparisons, floor = memory.comparisons(study.id), floor_of(tuple(values.values()))
-    gate, least = declared(memory.ledger, study.id), None
-    if gate is not None and floor is not None:
+    known, least = declared(memory.ledger, study.id), None
+    if known is not None and floor is not None:
+        gate = known.gate
         least = least_gain(floor, gate.seeds, allowance(gate.alpha, comparisons))
     return GateReport(
         label=METRICS[study.metric].label,
-        declared=gate,
+        declared=known,
         least_gain=least,
         comparisons=len(comparisons),
         promoted=sum(comparisons),

@@ -48,14 +48,15 @@ def seeds_in_words(facts: Facts) -> str:
 
 
 def declared_in_words(facts: Facts) -> str:
-    """What the study's gate was set to before its first training, by the ledger."""
+    """What the study's gate is set to, and since when, by the ledger."""
     told = next(iter(facts.history.of("gate.declared", facts.study.id)), None)
     if told is None:
         return "What the gate was set to is not recorded: the study began with an ARC that declared nothing."
     settings = ", ".join(f"gate.{name}={_shown(value)}" for name, value in told.facts.items())
+    when = f"late; {told.reason}" if told.reason else "before the study's first training"
     return (
-        f"The gate was declared before the study's first training, in event {told.number} of the ledger, and "
-        f"can't be set otherwise after: {settings}."
+        f"The gate was declared in event {told.number} of the ledger, {when}. It can't be set otherwise "
+        f"after: {settings}."
     )
 
 

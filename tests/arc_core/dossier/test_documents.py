@@ -155,7 +155,7 @@ def test_the_gate_is_told_as_it_was_declared(facts):
     )
     for make in (development_report, modification_protocol):
         said = markdown(make(facts), facts).replace("\\", "")
-        assert f"declared before the study's first training, in event {told.number} of the ledger" in said
+        assert f"declared in event {told.number} of the ledger, before the study's first training." in said
         assert "gate.alpha=0.05, gate.chance=0.1, " in said
         assert "gate.least_dri=null" in said
         assert "declared nothing" in markdown(make(replace(facts, history=unknown)), facts)
