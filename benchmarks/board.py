@@ -111,7 +111,7 @@ def think() -> Measured:
     from arc_core.settings import get_settings
     from tasks import board
     from tasks.cycle import open_cycle
-    from tasks.judge import judge
+    from tasks.judge import verdicts
     from tasks.recall import digest
 
     config, home = load_config(), get_settings().home.resolve()
@@ -138,7 +138,7 @@ def think() -> Measured:
     times["board"] = times["imports"] + times["bare"]
     times["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     ids = timed("agenda", lambda: (board.agenda(context), board.pending(context)))[0]
-    timed("judge", lambda: judge.fn(context))
+    timed("judge", lambda: verdicts.fn(context, ()))
     timed(
         "report",
         lambda: write_report(context.memory, context.study, context.cycle, ids, history.lessons, home),

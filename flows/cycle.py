@@ -43,7 +43,7 @@ from tasks.plan import plan
 from tasks.publish import publish
 from tasks.recall import digest, recall, remember
 from tasks.reconcile import reconcile
-from tasks.train import call_off, train, trainings_end_with_it, warm_up
+from tasks.train import Going, call_off, trainings_end_with_it, warm_up
 
 WRAP_UP_S = 15.0  # judging, the report and the server's end come after the last training
 STATES = {"stop": "Stopped", "wait": "Waiting"}
@@ -127,18 +127,14 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
         context = convened(context)
         left, taken = agenda(context), left_over(context, deadline)
         early = () if context.asks_before_training else cleared(context)
-        begun = (*context.memory.repeats.pending(context.study_id), *early)
-        trainings = [train(context, each, deadline) for each in begun]  # they need nothing of the meeting
+        going = Going(context, deadline)
+        going.begin((*context.memory.repeats.pending(context.study_id), *early))  # they need no meeting
         history = meet(context, taken, deadline)
         show_plan(context)
         experiments = tuple(dict.fromkeys((*left, *agenda(context))))
-        trainings += [train(context, each, deadline) for each in cleared(context) if each not in early]
+        going.begin(cleared(context))
         ahead = look_ahead(context, loop, deadline)
-        for training in trainings:
-            training.result()
-            if ahead is not None:
-                recheck(ahead)
-        judged(context, ahead, deadline)
+        judged(context, going, ahead)
     ended, course = what_next(context, loop, experiments)
     summary = publish(context, history, experiments, course)
     close_cycle(context)
@@ -148,19 +144,17 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
     return summary
 
 
-def judged(context: Context, ahead: Context | None, deadline: float | None) -> None:
-    """The gate's verdicts. Where some need trainings with further seeds, those come first; verdicts whose
-    trainings find no time wait for a later cycle. What is planned ahead is held against each new verdict."""
-    asked: set[str] = set()
+def judged(context: Context, going: Going, ahead: Context | None) -> None:
+    """The end of all trainings, and the gate's verdicts, each as soon as its turn has come. Where one needs
+    trainings with further seeds, they begin beside the others; a verdict whose trainings find no time waits
+    for a later cycle. What is planned ahead is held against the news."""
     while True:
-        wanted = judge(context).wanted
+        going.begin(judge(context, going.ids))
         if ahead is not None:
             recheck(ahead)
-        if not wanted or not asked.isdisjoint(wanted):
+        if not going.ids:
             return
-        asked.update(wanted)
-        for training in [train(context, each, deadline) for each in wanted]:
-            training.result()
+        going.wait()
 
 
 def look_ahead(context: Context, loop: Loop, deadline: float | None) -> Context | None:

@@ -28,9 +28,13 @@ SPARE_S = 60.0  # what the trigger, the worker and the imports of the next run m
 
 
 def lay_out_spare() -> None:
-    """After a cycle that another follows: a run in a minute, which the run that follows takes away."""
+    """After a cycle that another follows: a run in a minute, which the run that follows takes away.
+
+    A server too busy for the trigger may be too busy for this at first; without both, the loop stands still
+    till the next heartbeat.
+    """
     if deployment.id is not None:
-        with unimportant("no spare run of the loop lies ready"):
+        with unimportant("no spare run of the loop lies ready", is_patient=True):
             key = f"spare after {flow_run.id}, attempt {flow_run.run_count}"
             start_at(datetime.now(UTC) + timedelta(seconds=SPARE_S), key, (SPARE,))
 

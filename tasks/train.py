@@ -3,9 +3,10 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from queue import SimpleQueue
 
 from prefect.futures import PrefectFuture
 
@@ -35,6 +36,34 @@ def train(context: Context, experiment_id: str, deadline: float | None) -> Prefe
         return train_in_pool.submit(context, experiment_id, deadline)
     named = train_here.with_options(task_run_name=partial(name_of, experiment_id, context.memory))
     return named.submit(experiment_id, context.config.launch, deadline, gate=context.config.gate)
+
+
+class Going:
+    """A cycle's trainings that have begun and not ended. Each is begun once in a cycle, however it ends."""
+
+    def __init__(self, context: Context, deadline: float | None) -> None:
+        self._context, self._deadline = context, deadline
+        self._begun: dict[str, PrefectFuture[Experiment]] = {}
+        self._over: SimpleQueue[str] = SimpleQueue()
+        self.ids: set[str] = set()
+
+    def begin(self, experiment_ids: Iterable[str]) -> None:
+        """Start those that have not been; none is waited for."""
+        for each in experiment_ids:
+            if each not in self._begun:
+                self._start(each)
+
+    def _start(self, experiment_id: str) -> None:
+        future = train(self._context, experiment_id, self._deadline)
+        self._begun[experiment_id] = future
+        self.ids.add(experiment_id)
+        future.add_done_callback(lambda _: self._over.put(experiment_id))
+
+    def wait(self) -> None:
+        """Until one more is over. Raises what its task raised."""
+        ended = self._over.get()
+        self.ids.remove(ended)
+        self._begun[ended].result()
 
 
 def warm_up(context: Context) -> None:

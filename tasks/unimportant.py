@@ -18,13 +18,18 @@ _failed = float("-inf")
 
 
 @contextmanager
-def unimportant(otherwise: str = "something is not shown in Prefect's UI") -> Iterator[None]:
-    """Where the server refuses or does not answer, the log says what that means; soon, and once."""
+def unimportant(
+    otherwise: str = "something is not shown in Prefect's UI", *, is_patient: bool = False
+) -> Iterator[None]:
+    """Where the server refuses or does not answer, the log says what that means.
+
+    It does so soon, and once; what `is_patient` asks as often and waits as long as Prefect does by itself.
+    """
     global _failed
     retries = 0 if time.monotonic() - _failed < AWAY_S else RETRIES
     asked_less = {PREFECT_CLIENT_MAX_RETRIES: retries, PREFECT_API_REQUEST_TIMEOUT: TIMEOUT_S}
     try:
-        with temporary_settings(asked_less):
+        with temporary_settings({} if is_patient else asked_less):
             yield
     except (httpx.HTTPError, PrefectException) as error:
         _failed = time.monotonic()

@@ -280,10 +280,13 @@ class Memory:
         with self.database.read() as db:
             return tuple(each == "promote" for each in db.scalars(query.order_by(t.verdicts.c.position)))
 
-    def champion(self, study_id: str) -> Experiment | None:
-        """The last experiment the gate accepted."""
+    def champion(self, study_id: str, before: int | None = None) -> Experiment | None:
+        """The last experiment the gate accepted; of those from cycles `before` that one, if given."""
         accepted = (t.verdicts.c.study_id == study_id) & t.verdicts.c.outcome.in_(ACCEPTED)
         query = select(t.verdicts.c.experiment_id).where(accepted).order_by(t.verdicts.c.position.desc())
+        if before is not None:
+            query = query.select_from(t.verdicts.join(t.experiments).join(t.cycles))
+            query = query.where(t.cycles.c.number < before)
         with self.database.read() as db:
             last = db.scalars(query.limit(1)).first()
         return self.experiment(last) if last is not None else None

@@ -1,11 +1,13 @@
 """The gate in session: every finished experiment without a verdict gets one, in order of approval.
 
 Where a comparison needs trainings with further seeds, they are opened, and the verdict waits for them; so do
-those behind it, as their turn decides what error they may risk.
+those behind it, as their turn decides what error they may risk and with whom they are compared. Nothing is
+opened for them meanwhile: what trains, and so what is decided, depends on the results and never on the time.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from math import inf
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
@@ -42,13 +44,20 @@ def judge_finished(
     *,
     sensitivity: Sensitivity | None = None,
     tell: Tell = log.warning,
+    going: Collection[Experiment] = (),
 ) -> Sitting:
     """Compare each new result with the champion of that moment. Repeats are opened as the cycle's.
 
-    Where the measured cases of either are not the recorded ones there is no verdict: `tell` is told why, and
-    the experiment waits for one until they are.
+    `going`: what still trains; those approved after it wait. Where the measured cases of either are not the
+    recorded ones there is no verdict: `tell` is told why, and the experiment waits for one until they are.
     """
-    return _Panel(memory, study, cycle, runs, config, sensitivity, tell).sit()
+    return _Panel(memory, study, cycle, runs, config, sensitivity, tell).sit(going)
+
+
+def due(memory: Memory, study_id: str, going: Collection[Experiment]) -> tuple[Experiment, ...]:
+    """Those without a verdict whose turn it is: approved before everything that still trains."""
+    first = min((each.number for each in going if each.repeat_of is None), default=inf)
+    return tuple(each for each in memory.unjudged(study_id) if each.number < first)
 
 
 class _Panel(NamedTuple):
@@ -60,25 +69,23 @@ class _Panel(NamedTuple):
     sensitivity: Sensitivity | None
     tell: Tell
 
-    def sit(self) -> Sitting:
+    def sit(self, going: Collection[Experiment]) -> Sitting:
         champion = self.memory.champion(self.study.id)
-        verdicts, waiting, missing = list[Verdict](), 0, 0
-        for experiment in self.memory.unjudged(self.study.id):
+        verdicts, missing = list[Verdict](), 0
+        for experiment in due(self.memory, self.study.id, going):
             try:
-                found = self._on(experiment, champion, waiting + missing)
+                found = self._on(experiment, champion, missing)
             except ArcError as error:
                 self.tell(f"{experiment.id} is not judged: {error}")
                 missing += 1  # it keeps its turn: who hides files is not to choose what the others may risk
                 continue
-            # Behind one that waits, nobody gets a verdict; but their repeats may train beside its own.
-            if found is None or waiting:
-                waiting += 1
-                continue
+            if found is None:
+                return Sitting(tuple(verdicts), self.memory.repeats.pending(self.study.id))
             self.memory.keep_verdict(self.study.id, found)
             verdicts.append(found)
             if found.outcome in ACCEPTED:
                 champion = experiment
-        return Sitting(tuple(verdicts), self.memory.repeats.pending(self.study.id) if waiting else ())
+        return Sitting(tuple(verdicts), ())
 
     def _on(self, experiment: Experiment, champion: Experiment | None, ahead: int) -> Verdict | None:
         """The verdict; None: it waits for repeats. `ahead`: how many stand before it without one."""

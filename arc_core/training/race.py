@@ -29,6 +29,8 @@ class Outrun(Exception):
 class Race:
     """One experiment's. The looks come in the order of the folds, after each but the last.
 
+    It is held against the champion of the cycles before its own: another may follow at any moment while it
+    trains, and whether it is stopped is not to depend on which of them is faster.
     Finished folds of an interrupted training are told again when it is taken up, and looked at again: what
     was decided before a crash, and not yet recorded, is decided anew from the same files.
     """
@@ -56,8 +58,8 @@ class Race:
 
     def _look(self, folds: int) -> result.Race | None:
         study = self._memory.study(self._experiment.study_id)
-        champion = self._memory.champion(study.id)
-        if champion is None or champion.id == self._experiment.id:
+        champion = self._memory.champion(study.id, before=self._experiment.outcome.cycle)
+        if champion is None:
             return None
         repeats = self._memory.repeats.of([champion.id])[champion.id]
         theirs = side_of(self._memory, self._runs, champion.id, repeats)

@@ -22,6 +22,7 @@ from tests.flows.test_deployed import Up, on_a_free_port
 
 ONE = [*TINY, "launch=pool", "board.experiments_per_cycle=1"]
 SILENCE_S, LOOK_S = 45, 20  # a beat and a half; what the server takes to look, thrice
+LATE_S = 600.0  # with neither event nor spare a loop would wait an hour for its heartbeat
 LONG = [*ONE, "data.split_seed=1", "spec.epochs=200", "spec.image_size_px=256", "launch.checkpoint_every_s=0"]
 
 
@@ -46,9 +47,22 @@ def stop(up: Up, *arguments: str) -> str:
 
 
 def wait_until(up: Up, happened: Callable[[], object]) -> None:
+    late = time.monotonic() + LATE_S
     while not happened():
         assert up.process.poll() is None, up.log.read_text()
+        if time.monotonic() > late:
+            pytest.fail(told(up))
         time.sleep(0.2)
+
+
+def told(up: Up) -> str:
+    """What became of each run, for whoever has only the log of a machine where it did not end well."""
+    every = sorted([*up.runs("arc-control"), *up.runs("arc-gpu")], key=lambda each: each.created)
+    lines = [
+        f"{each.created:%H:%M:%S} {each.name} {each.tags}: {each.state.name} {each.state.message}"
+        for each in every
+    ]
+    return "\n".join([*lines, str(loop_of(up))])
 
 
 def loop_of(up: Up) -> Loop | None:

@@ -1,6 +1,6 @@
 """The gate in session: which result is judged against what, and what a first result is called."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import Estimate
 from arc_core.experiments.result import CASES, Case, NoiseFloor, Race
 from arc_core.experiments.runs import Runs
-from arc_core.experiments.study import Cycle, experiment_id
+from arc_core.experiments.study import Cycle, Experiment, experiment_id
 from arc_core.gate.bootstrap import interval
 from arc_core.gate.panel import Sitting, Tell, judge_finished
 from arc_core.gate.spending import share
@@ -49,8 +49,8 @@ def finish(memory: Memory, runs: Path, experiment: str, cases: list[Case]) -> No
     memory.keep_result(experiment, RESULT.model_copy(update={"metrics": metrics, "files": files}))
 
 
-def sit(memory: Memory, runs: Path, tell: Tell = pytest.fail) -> Sitting:
-    return judge_finished(memory, STUDY, cycle_of(memory), Runs(runs), CONFIG, tell=tell)
+def sit(memory: Memory, runs: Path, tell: Tell = pytest.fail, going: Collection[Experiment] = ()) -> Sitting:
+    return judge_finished(memory, STUDY, cycle_of(memory), Runs(runs), CONFIG, tell=tell, going=going)
 
 
 def cycle_of(memory: Memory) -> Cycle:
@@ -106,20 +106,43 @@ def test_a_lead_is_confirmed_on_further_seeds_before_it_counts(memory: Memory, t
     assert memory.comparisons(STUDY.id) == (True,)
 
 
-def test_who_waits_holds_up_those_behind_and_their_seeds_train_beside(memory: Memory, tmp_path: Path) -> None:
+def test_who_waits_holds_up_those_behind(memory: Memory, tmp_path: Path) -> None:
     for seed in (0, 1, 2):
         finish(memory, tmp_path, name(seed), moved(cohort(), 0.05 * seed))
     finish_repeats(memory, tmp_path, sit(memory, tmp_path).wanted, cohort())
-    verdicts, wanted = sit(memory, tmp_path)
-    assert verdicts == ()
-    assert len(wanted) == 2 * (CONFIG.seeds - 1)
     for seed in (1, 2):
-        repeats = tuple(each.id for each in memory.repeats.of([name(seed)])[name(seed)])
-        finish_repeats(memory, tmp_path, repeats, moved(cohort(), 0.05 * seed))
-    (first, second), _ = sit(memory, tmp_path)
+        verdicts, wanted = sit(memory, tmp_path)
+        assert len(verdicts) == seed - 1
+        assert wanted == tuple(each.id for each in memory.repeats.of([name(seed)])[name(seed)])
+        finish_repeats(memory, tmp_path, wanted, moved(cohort(), 0.05 * seed))
+    sit(memory, tmp_path)
+    _, first, second = memory.verdicts(STUDY.id)
     assert (first.outcome, first.comparisons, second.comparisons) == ("promote", 1, 2)
     assert second.champion_id == name(1), "compared with the champion of that moment"
     assert second.allowance > first.allowance, "a promotion hands its allowance on"
+
+
+def test_those_approved_after_one_that_still_trains_wait_for_it(memory: Memory, tmp_path: Path) -> None:
+    finish(memory, tmp_path, name(0), cohort())
+    finish(memory, tmp_path, name(2), moved(cohort(), -0.2))
+    trains = memory.experiment(name(1))
+    verdicts, wanted = sit(memory, tmp_path, going=[trains])
+    assert ([each.experiment_id for each in verdicts], wanted) == ([name(0)], ())
+    memory.keep_failure(name(1), "loss is NaN in fold 1")
+    finish_repeats(memory, tmp_path, sit(memory, tmp_path).wanted, cohort())
+    (verdict,), _ = sit(memory, tmp_path)
+    assert (verdict.experiment_id, verdict.comparisons) == (name(2), 1)
+
+
+def test_repeats_that_still_train_keep_nobody_waiting(memory: Memory, tmp_path: Path) -> None:
+    finish(memory, tmp_path, name(0), cohort())
+    finish(memory, tmp_path, name(1), moved(cohort(), -0.2))
+    wanted = sit(memory, tmp_path).wanted
+    finish_repeats(memory, tmp_path, wanted, cohort())
+    memory.repeats.open(memory.experiment(name(0)), cycle_of(memory), len(wanted) + 1)
+    (another,) = memory.repeats.pending(STUDY.id)
+    verdicts, _ = sit(memory, tmp_path, going=[memory.experiment(another)])
+    assert verdicts == ()
 
 
 def test_a_challenger_that_fails_with_another_seed_is_rejected(memory: Memory, tmp_path: Path) -> None:

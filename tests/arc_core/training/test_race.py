@@ -41,7 +41,7 @@ class Track(Line):
         ).outcome
 
     def crown(self, cases: list[Case], *, seeds: int = 3) -> str:
-        """A champion with these cases, each of its repeats a hair's breadth apart."""
+        """A champion of a cycle before with these cases, each of its repeats a hair's breadth apart."""
         made = self.approve(seed=99)
         champion = self.memory.experiment(made)
         self.memory.repeats.open(champion, self.cycle, seeds - 1)
@@ -62,6 +62,8 @@ class Track(Line):
             reason="",
         )
         self.memory.keep_verdict(self.study.id, crowned)
+        self.memory.end_cycle(self.cycle.id)
+        self.cycle = self.memory.begin_cycle(self.study.id)
         return made
 
 
@@ -113,6 +115,12 @@ def test_without_a_noise_floor_or_a_race_nobody_is_stopped(track: Track, measure
 
 def test_before_there_is_a_champion_there_is_no_race(track: Track):
     assert track.run(track.trained_before()).status == "finished"
+
+
+def test_a_champion_of_the_same_cycle_stops_nobody(track: Track, measured):
+    made = track.trained_before()  # whether it had begun by then would decide
+    track.crown(flawless(measured))
+    assert track.run(made).status == "finished"
 
 
 def test_what_a_crash_left_open_is_decided_again_alike(track: Track, measured, tmp_path: Path):
