@@ -60,6 +60,7 @@ def on_a_kept_server(flow: Callable[P, R]) -> Callable[P, R]:
 
             server = SubprocessASGIServer()  # the very one that the flow will find
             if not server.running:
+                os.environ.setdefault("UVICORN_LOOP", "flows.prefect_server:loop_factory")
                 # Before it is there: Prefect waits for minutes for one that died while it started.
                 threading.Thread(target=_keep, args=(server,), daemon=True).start()
                 _out_of_reach_of_ctrl_c(server.start)

@@ -69,7 +69,8 @@ def parts_of(server: Server, settings: Settings) -> list[Part]:
     command: tuple[str | Path, ...]
     if not server.is_outside:
         listen = ("--host", server.prefect_server_api_host, "--port", str(server.arc_prefect_port))
-        command = (BIN / "prefect", "server", "start", *listen, "--log-level", "WARNING")
+        start = (sys.executable, "-m", "flows.prefect_server", "server", "start")
+        command = (*start, *listen, "--log-level", "WARNING")
         parts.append(Part(name="server", command=command))
     for name, pool in server.workers.items():
         command = (BIN / "prefect", "worker", "start", "--pool", pool, "--name", name)

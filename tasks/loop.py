@@ -33,7 +33,6 @@ def as_asked(request: LoopRequest) -> LoopRequest:
 @arc_task(name="loop")
 def take_turn(config: ArcConfig, request: LoopRequest, *, go_on: bool) -> tuple[Loop, Course]:
     """The loop, and whether a cycle may begin in it: a new one, or with `go_on` the one there is."""
-    take_spares_away()
     loops = _memory().loops
     loop = loops.latest() if go_on else None
     if loop is None:
@@ -42,6 +41,7 @@ def take_turn(config: ArcConfig, request: LoopRequest, *, go_on: bool) -> tuple[
     course = course_of(facts, config.loop)
     if course.goes == "stop":
         loops.end(loop, course.reason)
+    take_spares_away()  # from here on a failure lays out the next run itself
     return loop, course
 
 

@@ -30,6 +30,7 @@ def test_a_killed_server_is_there_again_and_the_cycle_ends(cycle, tmp_path):
         time.sleep(0.1)
     killed = server_of(cycle.pid)
     assert killed.environ()["PREFECT_LOGGING_CONFIG_PATH"].endswith("configs/temporary_server.yml")
+    assert killed.environ()["UVICORN_LOOP"] == "flows.prefect_server:loop_factory"
     killed.send_signal(signal.SIGKILL)
     out, err = cycle.communicate()
     assert cycle.returncode == 0, err
