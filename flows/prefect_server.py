@@ -1,4 +1,6 @@
-"""Prefect's server, with its garbage collected where that can't stop it: `python -m flows.prefect_server server start`.
+"""Prefect's server, whose garbage is collected where that can't stop it.
+
+`python -m flows.prefect_server server start` is `prefect server start` in such a process.
 
 An error on SQLite ("database is locked", which a busy server meets and tries again) leaves a cursor in a
 reference cycle. Whoever collects it later waits for its connection, which may be waiting for another one's

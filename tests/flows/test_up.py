@@ -183,7 +183,6 @@ def test_a_killed_worker_comes_back(up, part):
 def test_a_killed_server_comes_back(up):
     before = up.part("flows.prefect_server", "server start")
     assert before is not None
-    assert before is not None
     before.kill()
     up.wait_for(lambda: up.health().returncode == 0 and up.part("server start") != before)
 
