@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from arc_core.dossier.few import firm
 from arc_core.dossier.figure import Evaluations, Figure
 from arc_core.errors import ArcError
 from arc_core.experiments.board import Outcome
@@ -88,7 +89,9 @@ def tried_of(memory: Memory, study: Study, evaluations: Evaluations) -> tuple[Tr
 def _figures(outcome: Outcome, evaluations: Evaluations) -> dict[str, Figure]:
     measured = outcome.result.metrics if outcome.result else {}
     return {
-        metric: evaluations.figure(METRICS[metric].label, estimate, outcome.experiment_id)
+        metric: evaluations.figure(
+            METRICS[metric].label, firm(estimate, estimate.patients), outcome.experiment_id
+        )
         for metric, estimate in measured.items()
     }
 

@@ -56,6 +56,13 @@ def _of_record(facts: Facts) -> tuple[Gap, ...]:
             gap(column, f"not recorded for some images: no figures by {column}", f"{column} in labels.csv")
     if facts.split.leakage is None:
         gap("near-duplicates", "were not looked for when the split was frozen", "a new study", CLAIM)
+    patients, few = len({case.patient_id for case in facts.dataset.cases}), "tell little of a model"
+    if patients < FEW_PATIENTS:
+        gap(
+            "size of the data",
+            f"they have {patients} patients: fewer than {FEW_PATIENTS} {few}",
+            "more patients",
+        )
     sealed = facts.split.sealed
     if sealed is None:
         gap("test part", "none was set apart: all figures are out-of-fold, none of a test part", "data.test")
@@ -63,8 +70,8 @@ def _of_record(facts: Facts) -> tuple[Gap, ...]:
         before = ", ".join(sealed.trained_before)
         gap("test part", f"it was not unseen: {before} had trained on images of it", "images never used")
     if sealed is not None and sealed.patients < FEW_PATIENTS:
-        few = f"it has {sealed.patients} patients: fewer than {FEW_PATIENTS} tell little of a model"
-        gap("size of the test part", few, "more patients in a test part")
+        words = f"it has {sealed.patients} patients: fewer than {FEW_PATIENTS} {few}"
+        gap("size of the test part", words, "more patients in a test part")
     if sealed is not None and facts.opened is None:
         gap(
             "internal testing",

@@ -66,7 +66,8 @@ def test_figures_are_those_of_the_store(facts, memory, study):
     champion = memory.champion(study.id)
     lines = markdown(development_report(facts), facts).splitlines()
     row = next(line for line in lines if line.startswith("| \\#") and champion.id in line)
-    assert f"{champion.outcome.result.metrics[study.metric].value:.3f} [" in row
+    assert f"{champion.outcome.result.metrics[study.metric].value:.3f}" in row
+    assert "[" not in row, "of so few patients no interval is printed"
     card = card_json(facts)["performance"]["out-of-fold"]
     assert card["AUC"]["value"] == pytest.approx(champion.outcome.result.metrics["auc"].value)
     assert card["AUC"]["evaluation"] == facts.evaluations.of(champion.id)

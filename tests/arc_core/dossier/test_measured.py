@@ -114,6 +114,17 @@ def test_a_test_part_of_few_patients_is_a_gap(opened):
     assert told["size of the test part"] == "it has 9 patients: fewer than 20 tell little of a model"
 
 
+def test_data_of_few_patients_are_a_gap(facts):
+    patients = len({case.patient_id for case in facts.dataset.cases})
+    told = {gap.field: gap.what for gap in gaps_of(facts)}
+    assert told["size of the data"] == f"they have {patients} patients: fewer than 20 tell little of a model"
+    cases = tuple(
+        case.model_copy(update={"patient_id": f"p{n}"}) for n, case in enumerate(facts.dataset.cases * 20)
+    )
+    many = replace(facts, dataset=facts.dataset.model_copy(update={"cases": cases}))
+    assert "size of the data" not in {gap.field for gap in gaps_of(many)}
+
+
 def test_one_gap_is_no_gaps(facts, monkeypatch):
     from arc_core.dossier.documents import gap_report as module
 
