@@ -8,6 +8,7 @@ share. `--cycles`, `--seconds`, `--answer` and `--only` make it shorter.
 """
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -94,10 +95,14 @@ def _share(home: Path, began: float, seconds: float) -> tuple[float, float, str,
         f"in {len(memory.cycles(study))} cycles"
     )
     withdrawn = status.count("withdrawn")
+    rounds = math.ceil(trained / seconds / SLOTS)  # no schedule is shorter, as they are all of one length
     promoted = sum(verdict.outcome == "promote" for verdict in memory.verdicts(study))
     memory.close()
     pruned = status.count("pruned")
-    note = f", {pruned} stopped early, {promoted} promoted, {withdrawn} withdrawn for that"
+    note = (
+        f", {pruned} stopped early, {promoted} promoted, {withdrawn} withdrawn for that; the best schedule "
+        f"of so many has {trained / SLOTS / (rounds * seconds):.3f}"
+    )
     return trained / SLOTS / (last - first), trained / SLOTS / (last - began), ran, note
 
 

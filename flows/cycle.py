@@ -19,7 +19,7 @@ from arc_core.report.summary import CycleSummary
 from arc_core.settings import get_settings
 from flows.monitor import monitor
 from flows.signals import is_stopped, take_back
-from tasks.ahead import begin_ahead, convened, next_cycle, recheck
+from tasks.ahead import begin_ahead, begin_repeats, convened, next_cycle, recheck
 from tasks.approval import approve_directive, approve_experiments, cleared
 from tasks.artifact import show_plan
 from tasks.board import agenda, decide, direct, left_over, propose, review
@@ -134,8 +134,11 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
         experiments = tuple(dict.fromkeys((*left, *agenda(context))))
         going.begin(cleared(context))
         ahead = look_ahead(context, loop, deadline)
-        judged(context, going, ahead)
-    ended, course = what_next(context, loop, experiments)
+        judged(context, going, ahead, deadline)
+        ended, course = what_next(context, loop, experiments)
+        if ahead is not None and course.goes == "stop":
+            judged(context, going, None, deadline)
+            ended, course = what_next(context, loop, experiments)
     summary = publish(context, history, experiments, course)
     close_cycle(context)
     end_turn(context, loop, ended, course)
@@ -144,13 +147,16 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
     return summary
 
 
-def judged(context: Context, going: Going, ahead: Context | None) -> None:
+def judged(context: Context, going: Going, ahead: Context | None, deadline: float | None) -> None:
     """The end of all trainings, and the gate's verdicts, each as soon as its turn has come. Where one needs
-    trainings with further seeds, they begin beside the others; a verdict whose trainings find no time waits
-    for a later cycle. What is planned ahead is held against the news."""
+    trainings with further seeds, they begin beside the others. The next cycle waits for them, where there is
+    one, and what is planned for it is held against the news; a verdict that finds no time waits too."""
     while True:
-        going.begin(judge(context, going.ids))
-        if ahead is not None:
+        wanted = judge(context, going.ids)
+        if ahead is None:
+            going.begin(wanted)
+        else:
+            begin_repeats(context, [each for each in wanted if each not in going.ids], deadline)
             recheck(ahead)
         if not going.ids:
             return

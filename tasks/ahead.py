@@ -1,6 +1,7 @@
 """The next cycle: planned while this one trains, and held against the news before the rest of it trains."""
 
 import time
+from collections.abc import Iterable
 
 from prefect.runtime import deployment
 
@@ -32,16 +33,25 @@ def next_cycle(context: Context, loop: Loop) -> Context | None:
 
 @arc_task(name="begin ahead")
 def begin_ahead(context: Context, deadline: float | None) -> None:
-    """Put what the next cycle approved in line, behind all that trains now.
-
-    Not where each deployed cycle has a time of its own: what it began would have to end by this one's.
-    """
-    if deadline is not None and deployment.id is not None:
+    """Put what the next cycle approved in line, behind all that trains now."""
+    if _has_its_own_time(deadline):
         return
     _wait_for_those_before(context)
     for experiment in context.memory.ahead.unbegun(context.cycle):
         if experiment.outcome.cycle == context.cycle.number:
-            begin(context, experiment.id, deadline)
+            begin(context, experiment.id, deadline, is_last=True)
+
+
+def begin_repeats(context: Context, experiment_ids: Iterable[str], deadline: float | None) -> None:
+    """Put what a verdict waits for in line, before what is planned ahead. The next cycle waits for it."""
+    if not _has_its_own_time(deadline):
+        for each in experiment_ids:
+            begin(context, each, deadline, is_last=False)
+
+
+def _has_its_own_time(deadline: float | None) -> bool:
+    """Whether what this cycle begins for the next would have to end by this one's deadline."""
+    return deadline is not None and deployment.id is not None
 
 
 def _wait_for_those_before(context: Context) -> None:

@@ -74,16 +74,18 @@ def warm_up(context: Context) -> None:
         warm.prepare()
 
 
-def begin(context: Context, experiment_id: str, deadline: float | None) -> None:
-    """Have it trained in its turn, with nobody waiting: the cycle that it belongs to will `train` it."""
+def begin(context: Context, experiment_id: str, deadline: float | None, *, is_last: bool) -> None:
+    """Have it trained in its turn, with nobody waiting: the cycle that it belongs to will `train` it.
+
+    `is_last`: behind all that this cycle has yet to begin, where the line is this machine's.
+    """
     launch = context.config.launch
     if launch.dispatcher == "pool":
         begin_in_pool(context, experiment_id, deadline)
     else:
-        # All that this cycle has yet to begin comes first.
-        behind = launch.model_copy(update={"priority": launch.priority - 1})
+        launch = launch.model_copy(update={"priority": launch.priority - is_last})
         gate = context.config.gate
-        early.begin(experiment_id, lambda heard: _trained(experiment_id, behind, deadline, None, gate, heard))
+        early.begin(experiment_id, lambda heard: _trained(experiment_id, launch, deadline, None, gate, heard))
 
 
 def are_in_line(context: Context, experiment_ids: Collection[str]) -> bool:

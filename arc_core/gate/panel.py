@@ -80,12 +80,15 @@ class _Panel(NamedTuple):
                 missing += 1  # it keeps its turn: who hides files is not to choose what the others may risk
                 continue
             if found is None:
-                return Sitting(tuple(verdicts), self.memory.repeats.pending(self.study.id))
+                break
             self.memory.keep_verdict(self.study.id, found)
             verdicts.append(found)
             if found.outcome in ACCEPTED:
                 champion = experiment
-        return Sitting(tuple(verdicts), ())
+        if champion is not None and any(each.repeat_of is None for each in going):
+            # Whoever is compared first will need them, so they need not wait for it.
+            self._opened(champion, self.memory.repeats.of([champion.id])[champion.id], _IN_VAIN)
+        return Sitting(tuple(verdicts), self.memory.repeats.pending(self.study.id))
 
     def _on(self, experiment: Experiment, champion: Experiment | None, ahead: int) -> Verdict | None:
         """The verdict; None: it waits for repeats. `ahead`: how many stand before it without one."""

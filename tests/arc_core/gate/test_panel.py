@@ -127,11 +127,18 @@ def test_those_approved_after_one_that_still_trains_wait_for_it(memory: Memory, 
     finish(memory, tmp_path, name(2), moved(cohort(), -0.2))
     trains = memory.experiment(name(1))
     verdicts, wanted = sit(memory, tmp_path, going=[trains])
-    assert ([each.experiment_id for each in verdicts], wanted) == ([name(0)], ())
+    assert [each.experiment_id for each in verdicts] == [name(0)]
+    assert wanted == tuple(each.id for each in memory.repeats.of([name(0)])[name(0)]), "which it will need"
+    finish_repeats(memory, tmp_path, wanted, cohort())
+    assert sit(memory, tmp_path, going=[trains]) == ((), ())
     memory.keep_failure(name(1), "loss is NaN in fold 1")
-    finish_repeats(memory, tmp_path, sit(memory, tmp_path).wanted, cohort())
     (verdict,), _ = sit(memory, tmp_path)
     assert (verdict.experiment_id, verdict.comparisons) == (name(2), 1)
+
+
+def test_a_champion_that_nobody_challenges_needs_no_repeats(memory: Memory, tmp_path: Path) -> None:
+    finish(memory, tmp_path, name(0), cohort())
+    assert sit(memory, tmp_path).wanted == ()
 
 
 def test_repeats_that_still_train_keep_nobody_waiting(memory: Memory, tmp_path: Path) -> None:
