@@ -82,6 +82,11 @@ class CycleSummary(Record):
     body_s: float = 0.0
 
 
+def _why_unjudged(outcome: Outcome) -> str:
+    waits = "Its verdict waits: for further seeds, for those approved before it, or for a file."
+    return waits if outcome.status == "finished" else ""
+
+
 def rows_of(memory: Memory, study: Study, ids: Collection[str] | None = None) -> tuple[Row, ...]:
     """The experiments of the study, or those among `ids`, in order of approval; fast at any number."""
     outcomes = memory.outcomes(study.id)
@@ -100,7 +105,7 @@ def rows_of(memory: Memory, study: Study, ids: Collection[str] | None = None) ->
             status=outcome.status,
             metric=result.metrics.get(study.metric) if result else None,
             verdict=caption.verdict or outcome.status,
-            reason=printable(caption.reason if caption.verdict else outcome.reason),
+            reason=printable(caption.reason if caption.verdict else outcome.reason or _why_unjudged(outcome)),
             seconds=result.total_s if result else None,
             trained_on=result.trained_on if result else "",
             deviations=result.deviations if result else (),

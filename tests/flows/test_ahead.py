@@ -140,3 +140,32 @@ def planned_in(home):
     memory = memory_in(home)
     cycles = [cycle for study in memory.studies() for cycle in memory.cycles(study)]
     return next((cycle for cycle in cycles if cycle.status == "planned"), None)
+
+
+@pytest.fixture(scope="module")
+def carried(tmp_path_factory, prefect_server):
+    """Two cycles with one place: when the first one's own two have trained, a repeat of its champion has not."""
+    home = tmp_path_factory.mktemp("carried") / "home"
+    options = (*STUDY, "board.experiments_per_cycle=2", "--max-cycles=2")
+    ran = run_cycle(home, *options, PREFECT_API_URL=prefect_server, ARC_MAX_CONCURRENT_JOBS="1")
+    assert ran.code == 0, ran.err
+    return ran
+
+
+def test_a_verdict_that_waits_for_further_seeds_is_given_in_the_next_cycle(carried):
+    memory, study = carried.memory, carried.study
+    first, second = memory.cycles(study)
+    champion, challenger, *others = memory.experiments(study)
+    repeats = memory.repeats.of([champion.id])[champion.id]
+    leases = {lease.request.experiment_id: lease for lease in memory.leases.of_study(study)}
+    assert len(leases) == len(list(memory.leases.of_study(study))), "nothing is trained twice"
+    assert max(leases[each.id].released for each in repeats) > first.ended
+    assert max(leases[each.id].granted for each in repeats) < min(leases[each.id].granted for each in others)
+    assert {verdict.experiment_id for verdict in memory.verdicts(study)} >= {champion.id, challenger.id}
+
+
+def test_where_no_cycle_follows_all_verdicts_are_given(carried):
+    memory, study = carried.memory, carried.study
+    judged = {verdict.experiment_id for verdict in memory.verdicts(study)}
+    assert judged == {each.id for each in memory.experiments(study)}
+    assert memory.repeats.pending(study) == ()
