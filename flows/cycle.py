@@ -137,13 +137,12 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
         judged(context, going, ahead, deadline)
         ended, course = what_next(context, loop, experiments)
         if ahead is not None and course.goes == "stop":
+            call_off(ahead)  # nobody will wait for it; its places go to what this cycle's verdicts wait for
             judged(context, going, None, deadline)
             ended, course = what_next(context, loop, experiments)
     summary = publish(context, history, experiments, course)
     close_cycle(context)
     end_turn(context, loop, ended, course)
-    if ahead is not None and course.goes == "stop":
-        call_off(ahead)
     return summary
 
 

@@ -97,12 +97,13 @@ def are_in_line(context: Context, experiment_ids: Collection[str]) -> bool:
 
 
 def call_off(context: Context) -> None:
-    """Nobody will take over what was begun for this cycle: it stops, and a later loop goes on from there."""
+    """What was begun for this cycle stops, and whoever takes it over goes on from there."""
     if context.config.launch.dispatcher == "pool":
         call_off_in_pool(context)
     else:
         _stop.set()
         early.all_ended()
+        _stop.clear()
 
 
 @arc_task(name="train", task_run_name="train {experiment_id}")

@@ -53,12 +53,12 @@ def trained(ran, number):
     return [e for e in experiments if e.outcome.cycle == number and e.outcome.status != "withdrawn"]
 
 
-def test_the_next_begins_before_the_cycle_is_over(ran):
+def test_the_next_stands_in_line_before_the_cycle_is_over(ran):
     cycles = ran.memory.cycles(ran.study)
     assert [(c.number, c.status) for c in cycles] == [(n, "finished") for n in range(1, CYCLES + 1)]
     leases = {lease.request.experiment_id: lease for lease in ran.memory.leases.of_study(ran.study)}
     _, before, after = cycles  # of the second all may be planned anew
-    first = min(leases[e.id].granted for e in trained(ran, after.number))
+    first = min(leases[e.id].asked for e in trained(ran, after.number))
     assert first < before.ended < after.started
     ends = {each.outcome.status for number in range(1, CYCLES + 1) for each in trained(ran, number)}
     assert ends <= {"finished", "pruned"}
@@ -144,7 +144,7 @@ def planned_in(home):
 
 @pytest.fixture(scope="module")
 def carried(tmp_path_factory, prefect_server):
-    """Two cycles with one place: when the first one's own two have trained, a repeat of its champion has not."""
+    """Two cycles with one place: the first one's own two have trained before the repeats of its champion."""
     home = tmp_path_factory.mktemp("carried") / "home"
     options = (*STUDY, "board.experiments_per_cycle=2", "--max-cycles=2")
     ran = run_cycle(home, *options, PREFECT_API_URL=prefect_server, ARC_MAX_CONCURRENT_JOBS="1")
@@ -154,7 +154,7 @@ def carried(tmp_path_factory, prefect_server):
 
 def test_a_verdict_that_waits_for_further_seeds_is_given_in_the_next_cycle(carried):
     memory, study = carried.memory, carried.study
-    first, second = memory.cycles(study)
+    first, _ = memory.cycles(study)
     champion, challenger, *others = memory.experiments(study)
     repeats = memory.repeats.of([champion.id])[champion.id]
     leases = {lease.request.experiment_id: lease for lease in memory.leases.of_study(study)}
