@@ -135,11 +135,11 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
         going.begin(cleared(context))
         ahead = look_ahead(context, loop, deadline)
         judged(context, going, ahead, deadline)
-        ended, course = what_next(context, loop, experiments)
+        ended, course = what_next(context, loop, going.begun)
         if ahead is not None and course.goes == "stop":
             call_off(ahead)  # nobody will wait for it; its places go to what this cycle's verdicts wait for
             judged(context, going, None, deadline)
-            ended, course = what_next(context, loop, experiments)
+            ended, course = what_next(context, loop, going.begun)
     summary = publish(context, history, experiments, course)
     close_cycle(context)
     end_turn(context, loop, ended, course)

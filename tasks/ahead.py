@@ -103,9 +103,13 @@ def recheck(context: Context) -> tuple[str, ...]:
 
 def convened(context: Context) -> Context:
     """The cycle as it begins: where something that was planned ahead no longer holds, or has not since the
-    cycle before, with a new meeting; not where a person has had their say."""
+    cycle before, with a new meeting; not where a person has had their say, nor where the gate has: a cycle
+    that was interrupted goes on with the decisions it had taken."""
+    memory, ahead, cycle = context.memory, context.memory.ahead, context.cycle
+    own = [each.id for each in memory.agenda(cycle) if each.outcome.cycle == cycle.number]
+    if memory.verdicts(context.study_id, own):
+        return context
     recheck(context)
-    ahead, cycle = context.memory.ahead, context.cycle
     if ahead.has_lost(cycle) and not context.memory.approvals.of_cycle(cycle.id):
         return context.model_copy(update={"cycle": ahead.meet_again(cycle)})
     return context

@@ -213,7 +213,8 @@ def left_over(context: Context, deadline: float | None) -> int:
     """
     memory, study, settings = context.memory, context.study, get_settings()
     waiting = memory.pending(context.study_id)
-    ran = sum(each.outcome.cycle == context.cycle.number for each in memory.unjudged(context.study_id))
+    number, own = context.cycle.number, (each.outcome for each in memory.agenda(context.cycle))
+    ran = sum(each.cycle == number and each.status in ("finished", "pruned") for each in own)
     available = _seconds_until(deadline)
     if available is None or not waiting:
         return len(waiting) + ran

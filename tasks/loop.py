@@ -1,5 +1,6 @@
 """The loop around the cycles: what the store knows of it, held against the rules, and what follows."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
@@ -11,7 +12,7 @@ from arc_core.errors import BadInput, StoreError
 from arc_core.experiments.board import Decision
 from arc_core.experiments.loop import Course, Facts, Loop, LoopConfig, LoopRequest, Turn, course_of
 from arc_core.experiments.memory import Memory, open_memory
-from arc_core.report.summary import printable, summarise
+from arc_core.report.summary import printable
 from arc_core.settings import get_settings
 from tasks.context import Context
 from tasks.policy import arc_task
@@ -55,10 +56,10 @@ def deadline_of(config: ArcConfig, loop: Loop, max_minutes: float | None) -> flo
 
 
 @arc_task(name="what next")
-def what_next(context: Context, loop: Loop, trained: tuple[str, ...]) -> tuple[Turn, Course]:
-    """How the cycle's turn ends, once it is judged, and what the loop does then."""
+def what_next(context: Context, loop: Loop, begun: Collection[str]) -> tuple[Turn, Course]:
+    """How the cycle's turn ends, once it is judged, and what the loop does then. `begun`: what it trained."""
     memory = context.memory
-    turn = _turn(context, trained)
+    turn = _turn(context, begun)
     turns = (*memory.loops.turns(loop), turn)
     champion = memory.champion(context.study_id)
     result = champion.outcome.result if champion else None
@@ -151,14 +152,16 @@ def _gpu_hours(memory: Memory, loop: Loop, limits: LoopConfig) -> float:
     return 0.0 if limits.max_gpu_hours is None else memory.leases.gpu_hours(loop.started)
 
 
-def _turn(context: Context, trained: tuple[str, ...]) -> Turn:
-    rows = summarise(context.memory, context.study, context.cycle, trained).rows
-    ran = [row for row in rows if row.status not in ("stopped", "withdrawn")]
-    ended, cycle = datetime.now(UTC), context.cycle.number
+def _turn(context: Context, begun: Collection[str]) -> Turn:
+    """What only waits for its verdict, since a cycle before, is none of this one's doing."""
+    memory, cycle, ended = context.memory, context.cycle.number, datetime.now(UTC)
+    own = (each.id for each in memory.agenda(context.cycle) if each.outcome.cycle == cycle)
+    ran = [memory.experiment(each).outcome for each in dict.fromkeys((*own, *begun))]
+    ran = [each for each in ran if each.status not in ("stopped", "withdrawn")]
     if not ran:
         return Turn(outcome="idle", ended=ended, cycle=cycle)
-    if all(row.status == "failed" for row in ran):
-        reason = f"all experiments failed, the first with {ran[0].reason}"
+    if all(each.status == "failed" for each in ran):
+        reason = f"all experiments failed, the first with {printable(ran[0].reason)}"
         return Turn(outcome="failed", ended=ended, cycle=cycle, reason=reason)
     return Turn(outcome="trained", ended=ended, cycle=cycle)
 

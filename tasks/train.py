@@ -47,6 +47,11 @@ class Going:
         self._over: SimpleQueue[str] = SimpleQueue()
         self.ids: set[str] = set()
 
+    @property
+    def begun(self) -> tuple[str, ...]:
+        """All of the cycle, in the order in which they were begun."""
+        return tuple(self._begun)
+
     def begin(self, experiment_ids: Iterable[str]) -> None:
         """Start those that have not been; none is waited for."""
         for each in experiment_ids:

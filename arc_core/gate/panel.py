@@ -85,10 +85,15 @@ class _Panel(NamedTuple):
             verdicts.append(found)
             if found.outcome in ACCEPTED:
                 champion = experiment
-        if champion is not None and any(each.repeat_of is None for each in going):
+        if champion is not None and self._has_challengers(champion):
             # Whoever is compared first will need them, so they need not wait for it.
             self._opened(champion, self.memory.repeats.of([champion.id])[champion.id], _IN_VAIN)
         return Sitting(tuple(verdicts), self.memory.repeats.pending(self.study.id))
+
+    def _has_challengers(self, champion: Experiment) -> bool:
+        """Whether the cycle has others, however they end: what trains is not to depend on who is faster."""
+        others = (each for each in self.memory.agenda(self.cycle) if each.id != champion.id)
+        return any(each.outcome.status != "withdrawn" for each in others)
 
     def _on(self, experiment: Experiment, champion: Experiment | None, ahead: int) -> Verdict | None:
         """The verdict; None: it waits for repeats. `ahead`: how many stand before it without one."""

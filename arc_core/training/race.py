@@ -29,8 +29,9 @@ class Outrun(Exception):
 class Race:
     """One experiment's. The looks come in the order of the folds, after each but the last.
 
-    It is held against the champion of the cycles before its own: another may follow at any moment while it
-    trains, and whether it is stopped is not to depend on which of them is faster.
+    It is held against the champion of the cycles before its own, and of that one's repeats against those that
+    had ended when it was approved: others may end at any moment while it trains, and whether it is stopped is
+    not to depend on which of them is faster.
     Finished folds of an interrupted training are told again when it is taken up, and looked at again: what
     was decided before a crash, and not yet recorded, is decided anew from the same files.
     """
@@ -61,11 +62,21 @@ class Race:
         champion = self._memory.champion(study.id, before=self._experiment.outcome.cycle)
         if champion is None:
             return None
-        repeats = self._memory.repeats.of([champion.id])[champion.id]
-        theirs = side_of(self._memory, self._runs, champion.id, repeats)
+        approved = self._number("decision.taken", self._experiment.proposal_id)
+        repeats = [
+            each
+            for each in self._memory.repeats.of([champion.id])[champion.id]
+            if each.outcome.has_ended and self._number(f"run.{each.outcome.status}", each.id) < approved
+        ]
+        theirs = side_of(self._memory, self._runs, champion.id, tuple(repeats))
         if len(theirs.ids) < 2:  # no noise floor
             return None
         path = self._runs.path(self._experiment.id, PLAN)  # as it is carried out, where memory is short
         plan = TrainingPlan.model_validate_json(path.read_bytes())
         mine = Side(ids=(self._experiment.id,), trials=(evaluate_folds(plan, self._folds),))
         return outrun(study.metric, mine, theirs, len(self._folds), folds, self._config)
+
+    def _number(self, kind: str, subject: str) -> int:
+        """Of the last such event in the ledger, whose order no clock can change; 0 if there is none."""
+        entries = self._memory.ledger.entries(kind=kind, subject=subject)
+        return max((entry.number for entry in entries), default=0)  # from before there was a ledger

@@ -1,13 +1,18 @@
 """The loop of the command line: it waits after a failure, holds its home, and stops when it is asked to."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
-from tests.command import TINY, environment, memory_in, run_cycle, start_cycle
+from arc_core.config import load_config
+from tasks.ahead import convened
+from tasks.context import Context
+from tests.command import TINY, copied, environment, memory_in, run_cycle, start_cycle
 
 ONE = (*TINY, "board.experiments_per_cycle=1")
 
@@ -71,3 +76,37 @@ def test_the_same_failure_again_halts_the_loop_and_a_new_start_clears_it(home, p
         "ARC cycle"
     )
     assert again.out.splitlines()[-1].endswith("1 cycle in a row brought no new champion.")
+
+
+@pytest.mark.timeout(300)
+def test_a_verdict_that_waits_keeps_no_loop_going_that_trains_nothing(one_cycle, tmp_path, prefect_server):
+    home = copied(one_cycle.home, tmp_path / "home")
+    memory = memory_in(home)
+    champion = memory.champion(one_cycle.study)
+    (cycle,) = memory.cycles(one_cycle.study)
+    memory.repeats.open(champion, cycle, len(memory.repeats.of([champion.id])[champion.id]) + 1)
+    with closing(sqlite3.connect(home / "arc.db")) as db, db:  # as if it had waited for that one
+        db.execute("DELETE FROM verdicts WHERE position = (SELECT max(position) FROM verdicts)")
+    limits = ("--max-cycles=0", "--max-minutes=0.01")
+    ran = run_cycle(home, *TINY, *limits, PREFECT_API_URL=prefect_server)
+    assert ran.code == 0, ran.err
+    assert "the last one could train nothing" in ran.out
+    assert "Its verdict waits" in ran.out
+    loop = memory.loops.latest()
+    assert [turn.outcome for turn in memory.loops.turns(loop)] == ["idle"]
+
+
+def test_a_cycle_taken_up_again_keeps_its_plan_though_the_champion_has_changed(one_cycle, arc_home):
+    """A verdict of its own came while others of it still waited for their place."""
+    copied(one_cycle.home, arc_home)
+    memory = memory_in(arc_home)
+    (cycle,) = memory.cycles(one_cycle.study)
+    with closing(sqlite3.connect(arc_home / "arc.db")) as db, db:
+        db.execute("UPDATE cycles SET status = 'open'")
+        last = "(SELECT id FROM experiments ORDER BY number DESC LIMIT 1)"
+        db.execute(f"UPDATE experiments SET status = 'approved', started = NULL WHERE id = {last}")
+        db.execute("UPDATE verdicts SET outcome = 'promote' WHERE position = 1")
+    context = Context(config=load_config(TINY), study_id=one_cycle.study, cycle=cycle)
+    assert memory.ahead.unbegun(cycle)
+    assert convened(context).cycle == cycle
+    assert memory.ahead.unbegun(cycle)

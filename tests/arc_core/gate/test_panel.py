@@ -138,6 +138,7 @@ def test_those_approved_after_one_that_still_trains_wait_for_it(memory: Memory, 
 
 def test_a_champion_that_nobody_challenges_needs_no_repeats(memory: Memory, tmp_path: Path) -> None:
     finish(memory, tmp_path, name(0), cohort())
+    assert memory.ahead.withdraw({name(1): "tried", name(2): "tried"})
     assert sit(memory, tmp_path).wanted == ()
 
 

@@ -1,6 +1,7 @@
 """A training that is clearly worse than the champion is stopped early, and only such a one."""
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -40,19 +41,25 @@ class Track(Line):
             gate=gate,
         ).outcome
 
-    def crown(self, cases: list[Case], *, seeds: int = 3) -> str:
-        """A champion of a cycle before with these cases, each of its repeats a hair's breadth apart."""
-        made = self.approve(seed=99)
-        champion = self.memory.experiment(made)
-        self.memory.repeats.open(champion, self.cycle, seeds - 1)
-        trained: tuple[Experiment, ...] = (champion, *self.memory.repeats.of([made])[made])
-        for index, each in enumerate(trained):
+    def repeat(self, made: str, cases: list[Case], *, seeds: int) -> None:
+        """Its repeats, each a hair's breadth apart."""
+        self.memory.repeats.open(self.memory.experiment(made), self.cycle, seeds - 1)
+        self.train(self.memory.repeats.of([made])[made], cases)
+
+    def train(self, experiments: Iterable[Experiment], cases: list[Case]) -> None:
+        for index, each in enumerate(experiments, start=1):
             apart = [case.model_copy(update={"cup_dice": case.cup_dice + 0.001 * index}) for case in cases]
             path = self.settings.runs / each.id / CASES
             path.parent.mkdir(parents=True)
             path.write_bytes(TypeAdapter(list[Case]).dump_json(apart))
             files = {CASES: sha256_of_file(path)}
             self.memory.keep_result(each.id, RESULT.model_copy(update={"files": files}))
+
+    def crown(self, cases: list[Case], *, seeds: int = 3) -> str:
+        """A champion of a cycle before with these cases, each of its repeats a hair's breadth apart."""
+        made = self.approve(seed=99)
+        self.train([self.memory.experiment(made)], cases)
+        self.repeat(made, cases, seeds=seeds)
         crowned = Verdict(
             experiment_id=made,
             outcome="baseline",
@@ -115,6 +122,13 @@ def test_without_a_noise_floor_or_a_race_nobody_is_stopped(track: Track, measure
 
 def test_before_there_is_a_champion_there_is_no_race(track: Track):
     assert track.run(track.trained_before()).status == "finished"
+
+
+def test_repeats_that_ended_after_its_approval_stop_nobody(track: Track, measured):
+    champion = track.crown(flawless(measured), seeds=1)
+    made = track.trained_before()  # whether they are faster would decide
+    track.repeat(champion, flawless(measured), seeds=3)
+    assert track.run(made).status == "finished"
 
 
 def test_a_champion_of_the_same_cycle_stops_nobody(track: Track, measured):
