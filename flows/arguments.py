@@ -3,13 +3,16 @@
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from arc_core.errors import visible
 
 
 class Parser(ArgumentParser):
-    """Its errors show what was given, and let none of it act on the terminal."""
+    """Its errors show what was given, and let none of it act on the terminal. An option is its whole name."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(allow_abbrev=False, **given)
 
     def error(self, message: str) -> NoReturn:
         super().error(visible(message))

@@ -36,7 +36,7 @@ SECOND = 130  # as a shell calls a program that Ctrl-C has ended
 PLAIN = Manner(says="", within_s=10.0, exit_code=130)
 CYCLE = Manner(
     says=(
-        "Stopping: nothing more is begun, and what trains writes a checkpoint, within 30 s. "
+        "Stopping: nothing more is begun, and what trains writes a checkpoint, within 25 s. "
         "A second Ctrl-C or SIGTERM ends all at once, without loss."
     ),
     within_s=25.0,

@@ -170,7 +170,7 @@ class Terminal:
         metric = METRICS[summary.metric].label + (" [95 %]" if self._is_wide else "\n[95 %]")
         rows = [
             {
-                "#": str(row.number),
+                "#": f"{row.number}" if row.cycle == summary.cycle else f"{row.number}\nof cycle {row.cycle}",
                 "experiment": _named(row),
                 "hypothesis": escape(row.hypothesis),
                 "what changed": escape(row.changes),

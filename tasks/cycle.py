@@ -40,7 +40,8 @@ def open_cycle(
         Runs.of(settings).check()
         Heads(settings.anchors_folder).check()
     study = open_study(memory, config.data, config.task, config.metric, settings.home.resolve())
-    declared.check(memory.ledger, study.id, config.gate)
+    known = open_memory(settings.store_url) if settings.has_store else memory  # a copy has no ledger
+    declared.check(known.ledger, study.id, config.gate)
     parent, _ = parent_in(memory, study.id, config)
     check_launch(memory, study, parent, settings, config.launch)
     before = memory.cycles(study.id)

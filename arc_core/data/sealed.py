@@ -116,8 +116,15 @@ def need_unsealed(images: Mapping[str, object], sealed: Mapping[str, Sealed]) ->
             raise DatasetError(
                 f"the image belongs to the sealed test part of {study} ({len(known)} of these do)",
                 where=min(str(images[sha256]) for sha256 in known),
-                cure="It opens only by `python -m flows.dossier open-test`. Leave these images out.",
+                cure=(
+                    f"For that study's own data, give {_asked(part)} with every command. Else leave these "
+                    "images out: they open only by `python -m flows.dossier open-test`."
+                ),
             )
+
+
+def _asked(part: Sealed) -> str:
+    return f"data.test={part.root if part.share is None else format(part.share, 'g')}"
 
 
 def need_unlike(images: Sequence[object], spectra: Spectra, sealed: Mapping[str, Sealed]) -> None:

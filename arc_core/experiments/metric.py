@@ -23,6 +23,11 @@ class Metric(Record):
         return value - over if self.higher_is_better else over - value
 
     @property
+    def best(self) -> float:
+        """The best value there can be."""
+        return 1.0 - self.worst
+
+    @property
     def worst(self) -> float:
         """The worst value there can be."""
         return 0.0 if self.higher_is_better else 1.0

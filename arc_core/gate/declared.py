@@ -35,7 +35,7 @@ def check(ledger: Ledger, study_id: str, config: GateConfig) -> None:
     raise ConfigError(
         f"{study_id} has declared {_in_words(was, changed)}, got {_in_words(now, changed)}",
         where="gate",
-        cure="Leave it as it was declared, or begin another study, for example with another data.split_seed.",
+        cure="Leave it as it was declared, or begin another study, for example with another data.folds.",
     )
 
 

@@ -25,9 +25,10 @@ class Costs(Record):
 
 
 def costs_of(memory: Memory, study: Study, cards: Iterable[Scorecard]) -> Costs:
-    """All cycles so far; of a cycle that is still open, up to now."""
+    """All cycles so far; of a cycle that is still open, up to now; of one that is only planned, none."""
     held, now = memory.leases.held_in(study.id), datetime.now(UTC)
-    spans = ((cycle.ended or now) - cycle.started for cycle in memory.cycles(study.id) if cycle.started)
+    begun = (cycle for cycle in memory.cycles(study.id) if cycle.status != "planned")
+    spans = ((cycle.ended or now) - cycle.started for cycle in begun if cycle.started)
     asked = [card for card in cards if card.mind != OFFLINE]
     prices = [card.usd for card in asked]
     return Costs(

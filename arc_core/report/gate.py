@@ -1,5 +1,8 @@
 """What the gate said: every verdict with its figures, and the noise floor that it judges by."""
 
+from math import inf
+from statistics import fmean
+
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.result import NoiseFloor, Verdict
@@ -28,13 +31,15 @@ class VerdictRow(Record):
 
 
 class GateReport(Record):
-    """`least_gain`: what the next comparison can promote at the very least. `repeated`: number of an
+    """`least_gain`: what the next comparison can promote at the very least; `is_hopeless`: more than
+    there is between the champion and the best value. `repeated`: number of an
     experiment → the primary metric of each of its trainings. `waiting`: how many repeats are still to be
     trained."""
 
     label: str
     declared: Declared | None
     least_gain: float | None
+    is_hopeless: bool
     comparisons: int
     promoted: int
     floor: NoiseFloor | None
@@ -59,6 +64,7 @@ def told_of_gate(memory: Memory, study: Study) -> GateReport:
         label=METRICS[study.metric].label,
         declared=known,
         least_gain=least,
+        is_hopeless=least is not None and least > _left_to_gain(memory, study, values),
         comparisons=len(comparisons),
         promoted=sum(comparisons),
         floor=floor,
@@ -70,6 +76,13 @@ def told_of_gate(memory: Memory, study: Study) -> GateReport:
         rows=tuple(_row(numbers[verdict.experiment_id], verdict) for verdict in shown),
         left_out=len(verdicts) - len(shown),
     )
+
+
+def _left_to_gain(memory: Memory, study: Study, values: dict[str, tuple[float, ...]]) -> float:
+    """From the mean over the champion's trainings to the best that the metric can be."""
+    champion, metric = memory.champion(study.id), METRICS[study.metric]
+    own = values.get(champion.id, ()) if champion is not None else ()
+    return metric.gain(metric.best, fmean(own)) if own else inf
 
 
 def _row(number: int, verdict: Verdict) -> VerdictRow:

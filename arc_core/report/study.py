@@ -13,7 +13,7 @@ from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS
 from arc_core.experiments.result import Case
 from arc_core.experiments.runs import Runs
-from arc_core.experiments.study import Experiment, Study
+from arc_core.experiments.study import Cycle, Experiment, Study
 from arc_core.provenance.files import write_atomically
 from arc_core.report import curves
 from arc_core.report.champions import champions_of
@@ -87,7 +87,7 @@ def _page(folder: Path, study: Study, cycle: int) -> bool:
 
 def _head(memory: Memory, study: Study, rows: Sequence[Row], champion: Experiment | None) -> dict[str, Any]:
     """What the page says of the study and of its champions, and its table."""
-    dataset, cycles = dataset_of(study), memory.cycles(study.id)
+    dataset, cycles = dataset_of(study), _begun(memory, study.id)
     champions, scores = champions_of(memory, study), memory.scores(study.id, study.metric)
     return {
         "title": f"ARC · {dataset.name} · {study.task}{' · SIMULATED DATA' if study.simulated else ''}",
@@ -162,12 +162,17 @@ def _remembered(memory: Memory, study: Study, known: Sequence[Lesson]) -> list[L
     return list(found.values())[:REMEMBERED]
 
 
+def _begun(memory: Memory, study_id: str) -> list[Cycle]:
+    """Its cycles but for one that is only planned."""
+    return [cycle for cycle in memory.cycles(study_id) if cycle.status != "planned"]
+
+
 def _index(memory: Memory, folder: Path) -> bytes:
     """The studies of the store, the one that ran last on top."""
     studies = []
     for study_id in reversed(memory.studies()):
         study, champion = memory.study(study_id), memory.champion(study_id)
-        cycles, result = memory.cycles(study_id), champion.outcome.result if champion else None
+        cycles, result = _begun(memory, study_id), champion.outcome.result if champion else None
         studies.append(
             {
                 "study": study,

@@ -83,7 +83,7 @@ class CycleSummary(Record):
 
 
 def _why_unjudged(outcome: Outcome) -> str:
-    waits = "Its verdict waits: for further seeds, for those approved before it, or for a file."
+    waits = "for further seeds, of its own or of one before it; a later cycle gives its verdict."
     return waits if outcome.status == "finished" else ""
 
 
@@ -104,7 +104,7 @@ def rows_of(memory: Memory, study: Study, ids: Collection[str] | None = None) ->
             changes=changes_in_words(caption),
             status=outcome.status,
             metric=result.metrics.get(study.metric) if result else None,
-            verdict=caption.verdict or outcome.status,
+            verdict=caption.verdict or ("waits" if outcome.status == "finished" else outcome.status),
             reason=printable(caption.reason if caption.verdict else outcome.reason or _why_unjudged(outcome)),
             seconds=result.total_s if result else None,
             trained_on=result.trained_on if result else "",

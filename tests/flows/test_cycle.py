@@ -167,9 +167,11 @@ def test_another_gate_than_the_declared_one_is_refused(one_cycle, prefect_server
     (declared,) = one_cycle.memory.ledger.entries(kind="gate.declared")
     assert declared.event.facts["alpha"] == 0.05
     copied(one_cycle.home, tmp_path / "home")
-    refused = run_cycle(tmp_path / "home", *TINY, "gate.alpha=0.2", PREFECT_API_URL=prefect_server)
-    assert refused.code == 2
-    assert "has declared alpha=0.05, got alpha=0.2" in refused.err
+    for dry in ((), ("--dry-run",)):
+        options = (*TINY, "gate.alpha=0.2", *dry)
+        refused = run_cycle(tmp_path / "home", *options, PREFECT_API_URL=prefect_server)
+        assert refused.code == 2
+        assert "has declared alpha=0.05, got alpha=0.2" in refused.err
     assert len(refused.memory.cycles(one_cycle.study)) == len(one_cycle.memory.cycles(one_cycle.study))
 
 

@@ -91,7 +91,7 @@ def test_a_verdict_that_waits_keeps_no_loop_going_that_trains_nothing(one_cycle,
     ran = run_cycle(home, *TINY, *limits, PREFECT_API_URL=prefect_server)
     assert ran.code == 0, ran.err
     assert "the last one could train nothing" in ran.out
-    assert "Its verdict waits" in ran.out
+    assert "gives its verdict" in ran.out
     loop = memory.loops.latest()
     assert [turn.outcome for turn in memory.loops.turns(loop)] == ["idle"]
 

@@ -16,8 +16,8 @@ from arc_core.report.page import markdown
 from tests.contracts.records import RESULT, STUDY, approve
 
 
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Memory]:
+@pytest.fixture(params=[(0.80, 0.81, 0.82)])
+def memory(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Memory]:
     """A champion, trained three times; a rejected challenger, and one that waits for a repeat."""
     with closing(Memory(f"sqlite:///{tmp_path / 'arc.db'}")) as memory:
         memory.register_study(STUDY)
@@ -27,7 +27,7 @@ def memory(tmp_path: Path) -> Iterator[Memory]:
         memory.repeats.open(memory.experiment(champion), cycle, 2)
         memory.repeats.open(memory.experiment(hopeful), cycle, 1)
         repeats = memory.repeats.of([champion])[champion]
-        for each, value in zip((champion, *(r.id for r in repeats)), (0.80, 0.81, 0.82), strict=True):
+        for each, value in zip((champion, *(r.id for r in repeats)), request.param, strict=True):
             estimate = Estimate(value=value, low=0, high=1)
             memory.keep_result(each, RESULT.model_copy(update={"metrics": {"mean_dice": estimate}}))
         first = {"experiment_id": champion, "outcome": "baseline", "metric": "mean_dice", "champion_id": None}
@@ -61,12 +61,20 @@ def test_it_shows_floor_effect_interval_comparisons_allowance_and_reason(memory:
         "false promotion in this study is at most 5 %, as it was declared before its first training." in text
     )
     assert "| 1 | 0.800, 0.810, 0.820 |" in text
-    assert "still to come, and verdicts wait for: 1." in text
+    assert "still to come: 1. The next verdicts wait for them." in text
+    assert "can promote nothing any more" not in text
     assert (
         "| 2 | reject | -0.050 [-0.080, -0.020] | 96.23 % | 1 | 0.99 / 0.013 "
         "| the whole interval lies below 0. |" in text
     )
     assert "| 1 | baseline | – | – | – | – | first |" in text
+
+
+@pytest.mark.parametrize("memory", [(0.68, 0.85, 0.72)], indirect=True)
+def test_it_says_when_no_gain_that_is_left_could_be_promoted(memory: Memory) -> None:
+    told = told_of_gate(memory, STUDY)
+    assert told.least_gain > 1 - (0.68 + 0.85 + 0.72) / 3
+    assert "this study can promote nothing any more" in markdown("gate.md.j2", gate=told)
 
 
 def test_before_there_is_a_floor_it_says_that_nothing_can_be_promoted(tmp_path: Path) -> None:

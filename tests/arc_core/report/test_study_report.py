@@ -273,3 +273,13 @@ def test_costs_are_those_of_the_store(memory, study):
 )
 def test_a_duration_has_the_unit_that_suits(hours, words):
     assert duration(hours) == words
+
+
+def test_a_cycle_that_is_only_planned_is_no_cycle_yet(memory, study, home):
+    (cycle,) = memory.cycles(study.id)
+    before = costs_of(memory, study, ())
+    planned = memory.ahead.plan(cycle)
+    assert costs_of(memory, study, ()) == before
+    html = written(memory, study, home).read_text()
+    assert "failed, in 1 cycle</li>" in html
+    assert f"cycle {planned.number}, " not in html
