@@ -134,7 +134,7 @@ def test_a_worker_killed_after_its_server_is_reported_as_killed(planner, own, tm
 
     with pytest.raises(Exception, match="killed by signal 9"):
         run_worker(planner(tmp_path / "run", epochs=200), on_event=kill, start=own)
-    assert has_ended(pids[0])
+    wait_until(lambda: has_ended(pids[0]))  # its pipe is closed a moment before it is gone
 
 
 def test_after_a_killed_server_there_is_a_new_one(planner, own, tmp_path):
