@@ -11,6 +11,7 @@ os.environ |= {
 }
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,10 @@ def prefect_server() -> Iterator[str]:
     from prefect.settings import get_current_settings
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # as a cycle starts its own, and for this server alone
+            patch.setenv("UVICORN_LOOP", "flows.prefect_server:loop_factory")
+            stack.enter_context(prefect_test_harness(server_startup_timeout=120))
         yield str(get_current_settings().api.url)
 
 

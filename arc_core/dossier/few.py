@@ -1,5 +1,7 @@
 """Where so few patients are behind a figure that it is printed without its interval."""
 
+from typing import TypeVar
+
 from arc_core.evaluation.subgroups import Subgroup
 from arc_core.experiments.metric import Estimate
 
@@ -14,9 +16,13 @@ TOLD = (
 )
 
 
-def firm(value: Estimate | float | None, behind: int) -> Estimate | float | None:
-    """The value alone where too few are behind it."""
-    return value.value if isinstance(value, Estimate) and behind < FEWEST else value
+Told = TypeVar("Told", bound=Estimate | float | None)
+
+
+def firm(value: Told, behind: int | None) -> Told | float:
+    """The value alone where too few are behind it; as it is where nobody knows how many are."""
+    few = behind is not None and behind < FEWEST
+    return value.value if few and isinstance(value, Estimate) else value
 
 
 def in_group(group: Subgroup, metric: str) -> Estimate | float | None:

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from arc_core.dossier.few import FEWEST
+from arc_core.dossier.few import firm
 from arc_core.dossier.figure import Evaluations, Figure
 from arc_core.errors import ArcError
 from arc_core.experiments.board import Outcome
 from arc_core.experiments.memory import Memory
-from arc_core.experiments.metric import METRICS, Estimate
+from arc_core.experiments.metric import METRICS
 from arc_core.experiments.overview import Caption
 from arc_core.experiments.result import ACCEPTED, Case, Verdict
 from arc_core.experiments.runs import Runs
@@ -89,13 +89,11 @@ def tried_of(memory: Memory, study: Study, evaluations: Evaluations) -> tuple[Tr
 def _figures(outcome: Outcome, evaluations: Evaluations) -> dict[str, Figure]:
     measured = outcome.result.metrics if outcome.result else {}
     return {
-        metric: evaluations.figure(METRICS[metric].label, _told(estimate), outcome.experiment_id)
+        metric: evaluations.figure(
+            METRICS[metric].label, firm(estimate, estimate.patients), outcome.experiment_id
+        )
         for metric, estimate in measured.items()
     }
-
-
-def _told(estimate: Estimate) -> Estimate | float:
-    return estimate.value if estimate.patients is not None and estimate.patients < FEWEST else estimate
 
 
 def gains_over(

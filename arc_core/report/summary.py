@@ -83,8 +83,8 @@ class CycleSummary(Record):
 
 
 def _why_unjudged(outcome: Outcome) -> str:
-    waits = "for further seeds, of its own or of one before it; a later cycle gives its verdict."
-    return waits if outcome.status == "finished" else ""
+    waits_for = "further seeds, its own or those of one before it, or a lost file"
+    return f"for {waits_for}; a later cycle gives its verdict." if outcome.status == "finished" else ""
 
 
 def rows_of(memory: Memory, study: Study, ids: Collection[str] | None = None) -> tuple[Row, ...]:

@@ -93,8 +93,8 @@ def site(tmp_path) -> Iterator[Site]:
         "PYTHONPATH": python_path(tmp_path, seconds=3600),
     }
     env = environment(home, **settings) | {"PATH": f"{PREFECT.parent}:{os.environ['PATH']}"}
-    server = f"server start --host 127.0.0.1 --port {port} --log-level WARNING"
-    with subprocess.Popen([PREFECT, *server.split()], env=env) as process:
+    server = f"-m flows.prefect_server server start --host 127.0.0.1 --port {port} --log-level WARNING"
+    with subprocess.Popen([sys.executable, *server.split()], env=env) as process:
         found = Site(home=home, url=url, env=env)
         try:
             with SyncPrefectClient(f"{url}/api") as client:

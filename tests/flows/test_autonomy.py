@@ -22,7 +22,6 @@ from tests.command import TINY, environment, memory_in, run_cycle, start_cycle
 from tests.lossy import lossy_way
 
 ONE = (*TINY, "board.experiments_per_cycle=1")
-PREFECT = Path(sys.executable).with_name("prefect")
 YES = {"name": "Ann", "p1_decision": "approve"}
 
 
@@ -33,8 +32,9 @@ def server(tmp_path_factory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url, home = f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("server") / "home"
+    start = (sys.executable, "-m", "flows.prefect_server", "server", "start")
     process = subprocess.Popen(
-        [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port), "--log-level", "ERROR"],
+        [*start, "--host", "127.0.0.1", "--port", str(port), "--log-level", "ERROR"],
         env=environment(home, PREFECT_API_URL=f"{url}/api"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
