@@ -1,8 +1,9 @@
 """The dossier of a study with 1,000 experiments: seconds to export, and its size.
 
 The store is that of `benchmarks.board` with the masks of its champion, and a ledger that tells of every
-training, result and verdict, as real cycles leave it. Each round is a process of its own, whose imports
-count. The rival is reportlab alone, laying out the one table of all experiments from ready strings.
+training, result and verdict, as real cycles leave it, with a signed head for each cycle. Each round is a
+process of its own, whose imports count. The rival is reportlab alone,
+laying out the one table of all experiments from ready strings.
 """
 
 import io
@@ -30,7 +31,7 @@ def main() -> None:
     own, rival = (median(each[name] for each in rounds) for name in ("cpu_s", "rival_cpu_s"))
     last = rounds[-1]
     rows = [
-        ("experiments, events", f"{SIZE:,}, {last['events']:,.0f}"),
+        ("experiments, events, heads", f"{SIZE:,}, {last['events']:,.0f}, {last['heads']:,.0f}"),
         ("exported in, median of three", f"{median(took):.1f} s ({min(took):.1f} to {max(took):.1f})"),
         ("of a core", f"{own:.1f} s"),
         ("of it facts, from the store and the ledger", f"{last['facts_s']:.1f} s"),
@@ -60,6 +61,7 @@ def fill_store() -> None:
     from arc_core.experiments.events import of_end, of_result, of_start, of_verdict
     from arc_core.experiments.ledger import append
     from arc_core.experiments.memory import open_memory
+    from arc_core.experiments.verification import seal
     from arc_core.settings import get_settings
     from benchmarks.board_store import fill
     from benchmarks.report_store import fill_beside
@@ -70,7 +72,11 @@ def fill_store() -> None:
     fill(memory, config, study, SIZE)
     fill_beside(memory, study)
     verdicts = {verdict.experiment_id: verdict for verdict in memory.verdicts(study.id)}
+    cycle = 1
     for experiment in memory.experiments(study.id):
+        if experiment.outcome.cycle != cycle:
+            cycle = experiment.outcome.cycle
+            seal(memory.ledger, settings)
         name, result = experiment.id, memory.result(experiment.id)
         with memory.database.write() as db:
             append(db, of_start(db, name, ()))
@@ -80,6 +86,7 @@ def fill_store() -> None:
             row = db.execute(select(t.results).where(t.results.c.experiment_id == name)).one()._asdict()
             append(db, *of_result(name, result, row), of_end(name, "finished", ""))
             append(db, *of_verdict(verdicts[name]))
+    seal(memory.ledger, settings)
     memory.close()
 
 
@@ -112,6 +119,9 @@ def export_it() -> dict[str, float]:
         "cpu_s": cpu_s,
         "facts_s": gathered - asked,
         "events": facts.history.count,
+        "heads": sum(
+            len(path.read_bytes().splitlines()) for path in settings.anchors_folder.glob("heads-*.jsonl")
+        ),
         "files": len(files),
         "mib": size / 2**20,
         "rival_cpu_s": _rival_cpu_s([[str(cell) for cell in row] for row in table.rows], table.widths),

@@ -3,7 +3,9 @@
 import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
+from arc_core.data.study import dataset_of
 from arc_core.errors import StoreError
+from arc_core.evaluation.few import TOLD
 from arc_core.experiments.memory import Memory, open_memory
 from arc_core.experiments.runs import Runs
 from arc_core.experiments.verification import seal
@@ -11,8 +13,9 @@ from arc_core.gate.panel import read_cases
 from arc_core.provenance.heads import Heads
 from arc_core.provenance.ledger import Event
 from arc_core.report.sealed import figures_of, tell_of_opening
+from arc_core.report.summary import size_in_words
 from arc_core.settings import get_settings
-from arc_core.training.opening import Opened, file_of, lock_plan, lock_threshold, open_test
+from arc_core.training.opening import Opened, file_of, lock_plan, lock_threshold, open_test, sealed_of
 from flows.arguments import path, words
 from flows.terminal import Terminal
 from tasks.champion import Champion, champion_of, networks_of
@@ -133,9 +136,10 @@ def _told(opened: Opened, champion: Champion) -> list[str]:
     found, mark = opened.evaluation, "SIMULATED · " if champion.study.simulated else ""
     figures = figures_of(opened.metrics, found, champion.study.task)
     times = "the first time" if opened.number == 1 else f"opening {opened.number}"
+    size = size_in_words(sealed_of(champion.study), dataset_of(champion.study))
     return [
-        f"{mark}The test part of {opened.study_id}, {times}: {found.images} images of "
-        f"{found.patients} patients, by champion {opened.experiment_id}. 95 % intervals.",
-        *(f"{name}: {estimate or 'not defined'}" for name, estimate in figures.items()),
+        f"{mark}The test part of {opened.study_id}, {times}: {size}, by champion {opened.experiment_id}.",
+        *(f"{name}: {figure or 'not defined'}" for name, figure in figures.items()),
+        f"In brackets: 95 % intervals. {TOLD}",
         f"All figures and cases: {get_settings().home.resolve() / file_of(opened)}",
     ]

@@ -149,6 +149,8 @@ class Terminal:
     def show_predictions(self, champion: str, predicted: Predicted, out: Path) -> None:
         """Who predicted what, and where it lies."""
         self._out.print(escape(champion), soft_wrap=True)
+        for remark in predicted.remarks:
+            self.warn(remark)
         self._out.print(f"{counted(predicted.images, 'image')}: {out / 'predictions.csv'}", soft_wrap=True)
 
     def say(self, words: str) -> None:

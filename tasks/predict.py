@@ -1,13 +1,13 @@
 """The champion at work on new images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from arc_core.data.leakage import need_none_sealed
 from arc_core.data.sealed import need_unsealed
 from arc_core.data.study import dataset_of, sealed_in
-from arc_core.experiments.memory import open_memory
-from arc_core.experiments.study import Study
+from arc_core.experiments.memory import Memory, open_memory
+from arc_core.experiments.study import Experiment, Study
 from arc_core.provenance.canonical import sha256_of_file
 from arc_core.settings import get_settings
 from arc_core.training.prediction import NOTICE, Predicted, check_out, images_in, predict_folder
@@ -33,17 +33,27 @@ def predict_images(champion: Champion, images: Path, out: Path) -> Predicted:
     need_none_sealed(found.values(), sealed)
     predictor, _ = networks_of(memory, champion.experiment.id)
     places = {image_id: place for place, image_id in enumerate(found, 1)}
-    return predict_folder(
+    remarks = (*_threshold(memory, champion.experiment), *_trained_on(champion.study, hashes.values()))
+    predicted = predict_folder(
         predictor.predict,
         found,
         out,
-        "\n".join(filter(None, (champion.words, _trained_on(champion.study, hashes.values()), NOTICE, ""))),
+        "\n".join((champion.words, *remarks, NOTICE, "")),
         lambda image_id: tell("images", 100 * places[image_id] / len(found), image_id),
     )
+    return predicted.model_copy(update={"remarks": remarks})
 
 
-def _trained_on(study: Study, hashes: Iterable[str]) -> str:
+def _threshold(memory: Memory, experiment: Experiment) -> Iterator[str]:
+    """Where to cut the probability, once a person has locked that."""
+    for entry in [*memory.ledger.entries(kind="threshold.locked", subject=experiment.id)][-1:]:
+        locked = entry.event
+        if (value := locked.facts["threshold"]) is not None:
+            yield f"Its threshold, locked by {locked.actor.name}: positive from a probability of {value:.4f}."
+
+
+def _trained_on(study: Study, hashes: Iterable[str]) -> Iterator[str]:
     """A warning where the champion is asked about the images it learned from."""
     learned = {case.sha256 for case in dataset_of(study).cases}
-    known = sum(sha256 in learned for sha256 in hashes)
-    return f"Of these images, {known} belong to the study itself: it was trained on them." if known else ""
+    if known := sum(sha256 in learned for sha256 in hashes):
+        yield f"The study itself has {known} of these images: it was trained on them."

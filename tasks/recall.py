@@ -1,5 +1,6 @@
 """What the past says: statistics at once, and what the historian's model makes of it when it has answered."""
 
+import logging
 from typing import Any
 
 from prefect.client.schemas.objects import State, TaskRun
@@ -14,6 +15,16 @@ from tasks.context import Context
 from tasks.policy import arc_task
 
 GRACE_S = 60  # the task may take this much longer than its models
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that Prefect can't interrupt what runs in a thread, which it warns of in every cycle: each request
+    to a model has a deadline of its own, after which this one's time-out is told.
+    """
+    return not str(record.msg).startswith("Timeout of %s seconds configured for this task")
+
+
+logging.getLogger("prefect.task_runs").addFilter(_is_news)
 
 
 @arc_task(name="digest")

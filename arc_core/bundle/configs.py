@@ -1,5 +1,6 @@
 """`metadata.json` and `inference.json`, as MONAI's bundle specification has them."""
 
+from dataclasses import asdict
 from importlib.metadata import version
 
 from arc_core.bundle.origin import Origin
@@ -59,9 +60,7 @@ def metadata(origin: Origin) -> dict[str, Json]:
         "data_type": "PNG, JPEG, TIFF or BMP",
         "image_classes": "red, green and blue in [0, 1], centred on a black square of the longer side and "
         f"resized to {spec.image_size_px} px",
-        "eval_metrics": {
-            metric: estimate.model_dump(mode="json") for metric, estimate in origin.result.metrics.items()
-        },
+        "eval_metrics": {metric: asdict(estimate) for metric, estimate in origin.result.metrics.items()},
         "intended_use": INTENDED_USE,
         "network_data_format": {
             "inputs": {"image": _image(spec.image_size_px)},

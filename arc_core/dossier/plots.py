@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from arc_core.dossier.document import Picture
-from arc_core.dossier.few import firm, in_group
 from arc_core.evaluation.calibration import Calibration
 from arc_core.evaluation.decision import DecisionCurve
 from arc_core.evaluation.evaluation import Evaluation
+from arc_core.evaluation.few import firm, in_group
 from arc_core.evaluation.roc import Roc
 from arc_core.evaluation.subgroups import Subgroup
 from arc_core.experiments.metric import METRICS, Estimate

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from arc_core.dossier.few import firm
 from arc_core.dossier.figure import Evaluations, Figure
 from arc_core.errors import ArcError
+from arc_core.evaluation.few import firm
 from arc_core.experiments.board import Outcome
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS

@@ -1,6 +1,7 @@
 """The ROC curve: DeLong's interval of its area, the area at high specificity, and a band around it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -78,8 +79,7 @@ def standardised(partial: Estimate, *, max_fpr: float = MAX_FPR) -> Estimate:
     def scaled(area: float) -> float:
         return (1 + (area - least) / (max_fpr - least)) / 2
 
-    ends = {name: scaled(getattr(partial, name)) for name in ("value", "low", "high")}
-    return partial.model_copy(update=ends)
+    return replace(partial, value=scaled(partial.value), low=scaled(partial.low), high=scaled(partial.high))
 
 
 def roc_of(cohort: Cohort) -> Roc | None:

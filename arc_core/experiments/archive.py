@@ -88,7 +88,7 @@ def _outcome(row: Row[Any]) -> Outcome:
     for name in PARTS:  # as most specs have them in common
         part = spec.__dict__[name]
         spec.__dict__[name] = _known.setdefault(part, part)
-    share_names(spec, spec.loss, *((figures, *figures.metrics.values()) if figures else ()))
+    share_names(spec, spec.loss, figures)
     return Outcome(
         experiment_id=row.id,
         cycle=row.cycle,

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic.dataclasses import dataclass
+
 from arc_core.record import Record
 
 Task = Literal["segmentation", "classification"]
@@ -58,8 +60,12 @@ OF_TASK: dict[Task, tuple[str, ...]] = {
 PRIMARY: dict[Task, str] = {"segmentation": "mean_dice", "classification": "auc"}
 
 
-class Estimate(Record):
-    """A value with its interval (95 % where nothing else is said) and the patients behind it."""
+@dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
+class Estimate:
+    """A value with its interval (95 % where nothing else is said) and the patients behind it.
+
+    A long loop holds thousands: without a dictionary each, they take half as much as records.
+    """
 
     value: float
     low: float

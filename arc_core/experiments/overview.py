@@ -154,7 +154,7 @@ def _track(row: RowMapping, said: tuple[Word, ...], outcome: Outcome | None) -> 
     told = _told(row, "meeting", "proposal_id", "experiment_id", "verdict", "ruling", "ruling_mind")
     words = (*said, _word("supervisor", row["ruling_mind"], row["ruling"]))
     track = Track.model_validate(told | {"words": words, "outcome": outcome, "verdict": verdict})
-    share_names(track, track.predicted, verdict, verdict and verdict.effect)
+    share_names(track, verdict)
     return track
 
 

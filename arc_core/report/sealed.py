@@ -16,6 +16,7 @@ from arc_core.data.sealed import openings_of
 from arc_core.data.study import dataset_of, split_of
 from arc_core.errors import Unfounded
 from arc_core.evaluation.evaluation import Evaluation, metrics_of
+from arc_core.evaluation.few import TOLD, behind, firm
 from arc_core.experiments.memory import Memory
 from arc_core.experiments.metric import METRICS, OF_TASK, Estimate, Task
 from arc_core.experiments.result import Case
@@ -47,19 +48,34 @@ class Opening(Record):
     reason: str
     study_id: str
     experiment_id: str
-    figures: dict[str, Estimate | None] = {}
+    figures: dict[str, str | None] = {}
     fault: str = ""
 
 
-def figures_of(metrics: Mapping[str, Estimate], found: Evaluation, task: Task) -> dict[str, Estimate | None]:
-    """The planned metrics and what came of the locked threshold, by their names; None: not defined."""
-    named = {METRICS[name].label: metrics.get(name) for name in OF_TASK[task]}
-    at = found.classification.confusion if found.classification else None
+def figures_of(metrics: Mapping[str, Estimate], found: Evaluation, task: Task) -> dict[str, str | None]:
+    """The planned metrics and what came of the locked threshold, by their names; None: not defined.
+
+    Without an interval where too few patients are behind it; Wilson's, at the threshold, holds of any number.
+    """
+    scores = found.classification
+    positives = scores.positives if scores else None
+    named: dict[str, Estimate | float | None] = {
+        METRICS[name].label: firm(metrics.get(name), behind(name, found.patients, found.images, positives))
+        for name in OF_TASK[task]
+    }
+    at = scores.confusion if scores else None
     if at is not None and at.locked:
         (threshold,) = set(at.thresholds.values())
         named[f"sensitivity at the locked threshold {threshold:.4f}"] = at.sensitivity
         named[f"specificity at the locked threshold {threshold:.4f}"] = at.specificity
-    return named
+    return {name: in_figures(value) for name, value in named.items()}
+
+
+def in_figures(value: Estimate | float | None) -> str | None:
+    """To three decimals."""
+    if value is None:
+        return None
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def read_found(home: Path, measured: Mapping[str, str]) -> Found:
@@ -94,6 +110,7 @@ def section_of_test_part(memory: Memory, study: Study, home: Path) -> Markup:
         size=sealed and size_in_words(sealed, dataset_of(study)),
         openings=openings,
         names=tuple(dict.fromkeys(name for each in openings for name in each.figures)),
+        intervals=TOLD,
     )
 
 

@@ -90,6 +90,7 @@ def _why_unjudged(outcome: Outcome) -> str:
 def rows_of(memory: Memory, study: Study, ids: Collection[str] | None = None) -> tuple[Row, ...]:
     """The experiments of the study, or those among `ids`, in order of approval; fast at any number."""
     outcomes = memory.outcomes(study.id)
+    first = outcomes[0].spec if outcomes else None  # the baseline, as it was configured then
     if ids is not None:
         outcomes = tuple(outcome for outcome in outcomes if outcome.experiment_id in ids)
     captions = memory.overview.captions(study.id, ids)
@@ -101,7 +102,7 @@ def rows_of(memory: Memory, study: Study, ids: Collection[str] | None = None) ->
             experiment_id=outcome.experiment_id,
             cycle=outcome.cycle,
             hypothesis=printable(caption.hypothesis),
-            changes=changes_in_words(caption),
+            changes=changes_in_words(caption) if caption.changes else _anew(outcome.spec, first),
             status=outcome.status,
             metric=result.metrics.get(study.metric) if result else None,
             verdict=caption.verdict or ("waits" if outcome.status == "finished" else outcome.status),
@@ -194,7 +195,7 @@ def split_in_words(split: Split, dataset: Dataset) -> str:
             if test.trained_before
             else ""
         )
-        said.append(f"a test part of {test.images} images of {test.patients} patients is sealed{seen}")
+        said.append(f"a test part of {size_in_words(test, dataset)} is sealed{seen}")
     return "; ".join([*said, _leakage_in_words(split.leakage)])
 
 
@@ -211,6 +212,14 @@ def _leakage_in_words(leakage: Leakage | None) -> str:
 def changes_in_words(proposal: Proposal | Caption) -> str:
     """`optimiser.lr 0.003, loss.name dice`; the baseline changes nothing."""
     return in_words(proposal.changes) or "–"
+
+
+def _anew(baseline: ExperimentSpec, first: ExperimentSpec | None) -> str:
+    """What a baseline that was configured later has otherwise than the first one."""
+    if first is None or baseline == first:
+        return "–"
+    other = {path: value for path, value in baseline.difference(first).items() if value is not None}
+    return f"as configured: {in_words(other)}"
 
 
 def in_words(changes: Mapping[str, Value]) -> str:

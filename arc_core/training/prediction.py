@@ -24,10 +24,14 @@ RIM_COLOUR, CUP_COLOUR = (64, 224, 96), (255, 140, 0)
 
 
 class Predicted(Record):
-    """What came of the folder. `unreadable`: image_id → why; every other image has its row."""
+    """What came of the folder. `unreadable`: image_id → why; every other image has its row.
+
+    `remarks`: what whoever reads the figures has to know beside them.
+    """
 
     images: int
     unreadable: dict[str, str]
+    remarks: tuple[str, ...] = ()
 
 
 def images_in(folder: Path) -> dict[str, Path]:

@@ -64,6 +64,13 @@ def test_predictions_of_a_simulated_champion_are_marked(predicted):
     assert "chosen among" in about
 
 
+def test_that_it_was_trained_on_an_image_is_told_beside_the_table_and_in_the_terminal(predicted):
+    ran, out = predicted
+    words = "The study itself has 1 of these images: it was trained on them."
+    assert words in (out / "about.txt").read_text().splitlines()
+    assert words in ran.stderr.splitlines()
+
+
 def test_reference_masks_are_never_overwritten(tmp_path):
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()

@@ -111,6 +111,20 @@ def test_it_opens_after_plan_and_threshold_alone(home):
     assert "locked under another plan" in ran.stderr
 
 
+def test_whoever_predicts_is_told_of_the_locked_threshold(home):
+    for act in ("lock-plan", "lock-threshold"):
+        assert command(home, "dossier", act, "--by", "Ada").returncode == 0
+    (event,) = [each.event for each in memory_in(home).ledger.entries(kind="threshold.locked")]
+    new = home.parent / "new"
+    new.mkdir()
+    Image.new("RGB", (64, 64), (120, 40, 20)).save(new / "eye.png")
+    ran = command(home, "predict", str(new), "--out", str(home.parent / "out"))
+    assert ran.returncode == 0, ran.stderr
+    words = f"Its threshold, locked by Ada: positive from a probability of {event.facts['threshold']:.4f}."
+    assert words in (home.parent / "out" / "about.txt").read_text().splitlines()
+    assert words in ran.stderr.splitlines()
+
+
 def section_of(home: Path, name: str) -> str:
     page = (home / "report" / name).read_text()
     return page.partition('<section id="test-part"')[2].partition("</section>")[0]
@@ -147,7 +161,8 @@ def test_people_are_told_of_it(made, home):
     (cases,) = [json.loads((home / "evaluations" / f"{study.id}-test-1.json").read_bytes())["cases"]]
     dice = sum((case["disc_dice"] + case["cup_dice"]) / 2 for case in cases) / len(cases)
     said = next(line for line in ran.stdout.splitlines() if line.startswith("mean Dice: "))
-    assert said.startswith(f"mean Dice: {dice:.3f} [")
+    assert said == f"mean Dice: {dice:.3f}", "so few patients have no interval"
+    assert any("No interval is printed of fewer than 10 patients" in line for line in ran.stdout.splitlines())
     shown = Page(rendered((home / "report" / page).as_uri()))
     assert [row[2:4] for row in shown.rows if len(row) == 5 and row[2] == "Ada"] == [
         ["Ada", "the study is over"],

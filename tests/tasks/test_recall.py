@@ -3,6 +3,8 @@
 A real server keeps the historian's model waiting, and a real Prefect server the task run's states.
 """
 
+import logging
+
 import pytest
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient
@@ -63,8 +65,15 @@ def delays(states) -> list[float]:
     return [(s.state_details.scheduled_time - s.timestamp).total_seconds() for s in waiting]
 
 
-def test_two_time_outs_and_then_an_answer(recalled):
-    requests, history, calls, states = recalled("after the time-out", times=2)
+def test_two_time_outs_and_then_an_answer(recalled, caplog):
+    logging.getLogger("prefect").addHandler(caplog.handler)  # whose records do not reach the root's
+    try:
+        requests, history, calls, states = recalled("after the time-out", times=2)
+    finally:
+        logging.getLogger("prefect").removeHandler(caplog.handler)
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("prefect")]
+    assert any("Finished in state" in each for each in told), "Prefect's own log was listened to"
+    assert not any("worker thread" in each for each in told)
     assert len(requests) == 3
     assert [call.outcome for call in calls] == ["timeout", "timeout", "answered"]
     assert states[-1].is_completed()

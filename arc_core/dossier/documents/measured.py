@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from arc_core.dossier.document import Block, Cell, Section, Table, text
 from arc_core.dossier.facts import Facts
-from arc_core.dossier.few import TOLD, firm, in_group
 from arc_core.dossier.figure import Figure
 from arc_core.evaluation import calibration, outlines, threshold
 from arc_core.evaluation.evaluation import Classification, Evaluation
+from arc_core.evaluation.few import TOLD, behind, firm, in_group
 from arc_core.evaluation.segmentation import Drawn, Segmentation
 from arc_core.evaluation.subgroups import FEW_OF_A_CLASS, FEW_PATIENTS, OF_TASK
 from arc_core.evaluation.threshold import Confusion
@@ -39,8 +39,8 @@ class Measured:
         """Of both classes."""
         scores = self.found.classification
         assert scores is not None, "it is one of its figures"
-        behind = min(self.found.patients, scores.positives, self.found.images - scores.positives)
-        return self._printed(name, firm(value, behind))
+        least = behind("auc", self.found.patients, self.found.images, scores.positives)
+        return self._printed(name, firm(value, least))
 
     def _printed(self, name: str, value: Estimate | float | None, unit: str = "") -> Figure | None:
         return None if value is None else self.facts.evaluations.figure(name, value, self.subject, unit)

@@ -1,5 +1,7 @@
 """The model card: nothing in it that another document does not have."""
 
+from dataclasses import asdict
+
 from arc_core.dossier.document import WORDING, Cell, Document, Section, Table, fields, text
 from arc_core.dossier.documents.asked import asked
 from arc_core.dossier.documents.gap_report import NOT_DEMONSTRABLE, gaps_in_words, gaps_of
@@ -8,9 +10,9 @@ from arc_core.dossier.documents.model_description import OUTPUTS
 from arc_core.dossier.documents.validation import BY_ONE, OUT_OF_FOLD, TESTED, by_all, of_test, out_of_fold
 from arc_core.dossier.edition import edition_of
 from arc_core.dossier.facts import Facts
-from arc_core.dossier.few import in_group
 from arc_core.dossier.guidance import AI_DRAFT
 from arc_core.dossier.intended_use import NOT_PROVIDED, questions
+from arc_core.evaluation.few import in_group
 from arc_core.evaluation.subgroups import Subgroup
 from arc_core.experiments.metric import Estimate
 from arc_core.provenance.canonical import Json
@@ -107,7 +109,7 @@ def _in_group(group: Subgroup) -> Json:
     """Its figures, those of too few patients without an interval."""
     told = {metric: in_group(group, metric) for metric in group.metrics}
     return {
-        metric: value.model_dump(mode="json") if isinstance(value, Estimate) else {"value": value}
+        metric: asdict(value) if isinstance(value, Estimate) else {"value": value}
         for metric, value in told.items()
     }
 

@@ -7,11 +7,11 @@ from arc_core.dossier.documents.asked import asked
 from arc_core.dossier.documents.measured import Measured
 from arc_core.dossier.documents.split import Sheet
 from arc_core.dossier.facts import Facts, opening_subject
-from arc_core.dossier.few import TOLD
 from arc_core.dossier.guidance import AI_DRAFT
 from arc_core.dossier.history import Told
 from arc_core.dossier.plots import forest, plots_of
 from arc_core.evaluation.evaluation import VERSION, Evaluation
+from arc_core.evaluation.few import TOLD
 from arc_core.evaluation.published import beside
 from arc_core.experiments.metric import METRICS, Estimate
 from arc_core.experiments.result import Case

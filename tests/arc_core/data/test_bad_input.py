@@ -296,8 +296,17 @@ def test_the_faults_of_table_and_folders_are_told_in_one_error(folder):
 def test_of_many_faults_the_first_ten_are_told_and_how_many_there_are(folder):
     edit_rows(folder, lambda rows: [rows[0], *(row.replace(",", ",9", 1) for row in rows[1:])])
     head, *told = complaint_of(folder).splitlines()
-    assert head == f"{folder}: 24 faults. Mend them all; the first ten:"
+    assert head == f"{folder}: 24 faults. Mend them all; ten of them:"
     assert [line.split(" line ")[1].split(":")[0] for line in told] == [str(n) for n in range(2, 12)]
+
+
+def test_many_faults_of_one_kind_do_not_hide_another(folder):
+    edit_rows(folder, lambda rows: [rows[0], *(row.replace(",", ",9", 1) for row in rows[1:])])
+    (folder / "images" / "notes.txt").write_text("x")
+    head, *told = complaint_of(folder).splitlines()
+    assert head == f"{folder}: 25 faults. Mend them all; ten of them:"
+    assert len(told) == 10
+    assert "notes.txt: this is no image" in told[1]
 
 
 def test_the_faults_in_the_files_are_told_in_one_error(folder):

@@ -11,9 +11,9 @@ from arc_core.dossier.documents.split import leakage_report
 from arc_core.dossier.documents.validation import out_of_fold, validation_report
 from arc_core.dossier.edition import edition_of
 from arc_core.dossier.facts import Opening, opening_subject
-from arc_core.dossier.few import FEWEST, in_group
 from arc_core.dossier.figure import Evaluations
 from arc_core.dossier.markdown import markdown_of
+from arc_core.evaluation.few import FEWEST, in_group
 from arc_core.evaluation.subgroups import Subgroup
 from arc_core.experiments.metric import Estimate
 

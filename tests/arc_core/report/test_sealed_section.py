@@ -6,12 +6,13 @@ from arc_core.data.groupings import groups_of
 from arc_core.data.sealed import sealed_from
 from arc_core.data.study import dataset_of
 from arc_core.evaluation.evaluation import evaluation_of, metrics_of
+from arc_core.evaluation.few import FEWEST
 from arc_core.experiments.events import event
 from arc_core.experiments.runs import Runs
 from arc_core.gate.panel import read_cases
 from arc_core.provenance.canonical import canonical_json, sha256_of_file
 from arc_core.provenance.ledger import Actor
-from arc_core.report.sealed import section_of_test_part
+from arc_core.report.sealed import figures_of, section_of_test_part
 from tests.arc_core.report.pages import Page
 
 
@@ -68,3 +69,14 @@ def test_what_an_older_arc_measured_has_the_planned_metrics_too(memory, study, s
     section = section_of_test_part(memory, sealed, home)
     assert "has changed: no figure of it holds" in section
     assert str(metrics["mean_dice"]) not in section
+
+
+def test_so_few_patients_have_no_interval(memory, study, home):
+    cases = read_cases(memory, Runs(home / "runs"), memory.champion(study.id).id)
+    few = [case for case in cases if case.patient_id in {each.patient_id for each in cases[: FEWEST - 2]}]
+    found = evaluation_of(few, study.task, threshold=0.5)
+    named = figures_of(metrics_of(few, study.task), found, study.task)
+    assert "[" not in named["mean Dice"]
+    assert "[" not in named["AUC"]
+    wilson = named["sensitivity at the locked threshold 0.5000"]
+    assert wilson == str(found.classification.confusion.sensitivity), "it holds of any number"

@@ -19,6 +19,7 @@ from arc_core.report.front import told_of_front
 from arc_core.report.overlays import ranked_cases
 from arc_core.report.standing import standing_of
 from arc_core.report.study import write_study_report
+from arc_core.report.summary import rows_of
 from arc_core.settings import get_settings
 from benchmarks.board_store import fill
 from tests.arc_core.report.pages import HOSTILE, Page, watched
@@ -283,3 +284,12 @@ def test_a_cycle_that_is_only_planned_is_no_cycle_yet(memory, study, home):
     html = written(memory, study, home).read_text()
     assert "failed, in 1 cycle</li>" in html
     assert f"cycle {planned.number}, " not in html
+
+
+def test_a_baseline_configured_later_tells_what_it_has_otherwise(memory, study):
+    (first,) = [each for each in memory.experiments(study.id) if each.number == 1]
+    spec = first.outcome.spec.changed({"optimiser.lr": 0.0042, "seed": 5})
+    again = proposed_again(memory, study, changes={}, parent_id=None, spec=spec)
+    rows = {row.experiment_id: row.changes for row in rows_of(memory, study)}
+    assert rows[first.id] == "–"
+    assert rows[again.id] == "as configured: optimiser.lr 0.0042, seed 5"

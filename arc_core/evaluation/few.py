@@ -27,7 +27,11 @@ def firm(value: Told, behind: int | None) -> Told | float:
 
 def in_group(group: Subgroup, metric: str) -> Estimate | float | None:
     """A group's figure; None where it has none."""
-    behind = group.patients
-    if metric in OF_BOTH_CLASSES and group.positives is not None:
-        behind = min(behind, group.positives, group.images - group.positives)
-    return firm(group.metrics.get(metric), behind)
+    return firm(group.metrics.get(metric), behind(metric, group.patients, group.images, group.positives))
+
+
+def behind(metric: str, patients: int, images: int, positives: int | None) -> int:
+    """How many count for an interval of that metric: of one of both classes, the rarer one's images."""
+    if metric in OF_BOTH_CLASSES and positives is not None:
+        return min(patients, positives, images - positives)
+    return patients
