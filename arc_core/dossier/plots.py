@@ -7,7 +7,7 @@ from arc_core.dossier.document import Picture
 from arc_core.evaluation.calibration import Calibration
 from arc_core.evaluation.decision import DecisionCurve
 from arc_core.evaluation.evaluation import Evaluation
-from arc_core.evaluation.few import firm, in_group
+from arc_core.evaluation.few import FEWEST, behind, firm, in_group
 from arc_core.evaluation.roc import Roc
 from arc_core.evaluation.subgroups import Subgroup
 from arc_core.experiments.metric import METRICS, Estimate
@@ -26,8 +26,14 @@ def plots_of(found: Evaluation, cases: Sequence[Case], evaluation: str, part: st
     drawn: list[tuple[str, str, Any]] = []
     scores = found.classification
     if scores is not None:
+        is_firm = behind("auc", found.patients, found.images, scores.positives) >= FEWEST
+        band = (
+            " with its pointwise 95 % band, resampled by patient"
+            if is_firm
+            else "; of so few images of a class no band is drawn"
+        )
         drawn += [
-            ("roc", "ROC curve with its pointwise 95 % band, resampled by patient", roc(scores.roc)),
+            ("roc", f"ROC curve{band}", roc(scores.roc, has_band=is_firm)),
             (
                 "calibration",
                 "Calibration: each bin with Wilson's 95 % interval",
@@ -53,9 +59,10 @@ def plots_of(found: Evaluation, cases: Sequence[Case], evaluation: str, part: st
     )
 
 
-def roc(curve: Roc) -> Any:
+def roc(curve: Roc, *, has_band: bool) -> Any:
     figure, axes = _square("1 − specificity", "sensitivity")
-    axes.fill_between(curve.fpr, curve.low, curve.high, color=ACCENT, alpha=0.18, lw=0, label="95 % band")
+    if has_band:
+        axes.fill_between(curve.fpr, curve.low, curve.high, color=ACCENT, alpha=0.18, lw=0, label="95 % band")
     axes.plot((0, 1), (0, 1), color=FAINT, linestyle="dashed", linewidth=1, label="chance")
     axes.plot(curve.fpr, curve.sensitivity, color=ACCENT, linewidth=1.8, label="model")
     _key(figure)

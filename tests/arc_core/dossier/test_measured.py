@@ -13,6 +13,7 @@ from arc_core.dossier.edition import edition_of
 from arc_core.dossier.facts import Opening, opening_subject
 from arc_core.dossier.figure import Evaluations
 from arc_core.dossier.markdown import markdown_of
+from arc_core.dossier.plots import plots_of
 from arc_core.evaluation.few import FEWEST, in_group
 from arc_core.evaluation.subgroups import Subgroup
 from arc_core.experiments.metric import Estimate
@@ -161,3 +162,14 @@ def test_labels_of_the_test_part_are_told_once_it_was_opened(opened):
     assert row in markdown(leakage_report(facts), facts)
     shut = replace(facts, openings=())
     assert "| test | 12 | 9 | sealed | sealed |" in markdown(leakage_report(shut), shut)
+
+
+@pytest.mark.parametrize(("patients", "band"), [(FEWEST - 1, False), (None, True)])
+def test_the_roc_of_few_has_no_band(facts, patients, band):
+    """As none of the figures along it has an interval."""
+    scores = facts.found.classification.model_copy(update={"positives": 2 * FEWEST})
+    many = {"patients": patients or 4 * FEWEST, "images": 4 * FEWEST, "classification": scores}
+    found = facts.found.model_copy(update=many)
+    (drawn,) = [each for each in plots_of(found, facts.cases, "0" * 64, "p") if each.name == "p_roc.png"]
+    assert ("pointwise 95 % band" in drawn.caption) is band
+    assert ("no band is drawn" in drawn.caption) is not band
