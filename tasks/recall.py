@@ -17,14 +17,14 @@ from tasks.policy import arc_task
 GRACE_S = 60  # the task may take this much longer than its models
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def is_news(record: logging.LogRecord) -> bool:
     """Not that Prefect can't interrupt what runs in a thread, which it warns of in every cycle: each request
     to a model has a deadline of its own, after which this one's time-out is told.
     """
     return not str(record.msg).startswith("Timeout of %s seconds configured for this task")
 
 
-logging.getLogger("prefect.task_runs").addFilter(_is_news)
+logging.getLogger("prefect.task_runs").addFilter(is_news)
 
 
 @arc_task(name="digest")
