@@ -85,11 +85,6 @@ def _left_to_gain(memory: Memory, study: Study, values: dict[str, tuple[float, .
     return metric.gain(metric.best, fmean(own)) if own else inf
 
 
-def _unbroken(figures: str) -> str:
-    """On one line of any table."""
-    return figures.replace(" ", "\N{NO-BREAK SPACE}")
-
-
 def _row(number: int, verdict: Verdict) -> VerdictRow:
     compared = verdict.champion_id is not None
     error = f"{verdict.p_value:.2g}" if verdict.p_value is not None else "–"
@@ -97,8 +92,8 @@ def _row(number: int, verdict: Verdict) -> VerdictRow:
         number=number,
         experiment_id=verdict.experiment_id,
         outcome=verdict.outcome,
-        gain=_unbroken(signed(verdict.effect)) if verdict.effect is not None else "–",
-        level=_unbroken(percent(verdict.level)) if verdict.level is not None else "–",
+        gain=signed(verdict.effect) if verdict.effect is not None else "–",
+        level=percent(verdict.level) if verdict.level is not None else "–",
         comparison=str(verdict.comparisons) if compared else "–",
         error=f"{error} / {verdict.allowance:.2g}" if verdict.allowance is not None else "–",
         reason=printable(verdict.reason),
