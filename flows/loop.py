@@ -76,6 +76,7 @@ def _run(
         else:
             heard = steady_s()
             if summary.cycle:
+                open_memory(get_settings().store_url).archive.forget()
                 give_back(first=not done)
                 terminal.show_cycle(summary)
                 done += 1
