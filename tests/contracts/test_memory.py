@@ -114,6 +114,8 @@ def test_outcomes_are_those_of_the_experiments_and_follow_every_change(memory: M
     assert agree() == ("failed", "finished", "finished", "approved")
     before, after = memory.outcomes(STUDY.id), memory.outcomes(STUDY.id)
     assert all(one is other for one, other in zip(before[:3], after[:3], strict=True)), "read once"
+    memory.archive.forget()
+    assert memory.outcomes(STUDY.id) == before
 
 
 def test_the_board_is_not_sent_curves_and_files(memory: Memory) -> None:
