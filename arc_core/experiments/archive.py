@@ -28,7 +28,7 @@ class Archive:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._ended: dict[str, tuple[Outcome, ...]] = {}
-        self._has_frozen = False
+        self._is_first = True
 
     def forget(self) -> None:
         """Let go of what is held; it is read again, 0.1 ms each.
@@ -60,10 +60,10 @@ class Archive:
         )
         with self._database.read() as db, _spared():
             new = tuple(map(_outcome, db.execute(query).all()))
-            if len(new) >= MANY and not self._has_frozen:
-                # They need not be gone through even once. Not again: what is garbage by then would stay too.
+            if self._is_first and len(new) >= MANY:
+                # They need not be gone through even once. Not later: garbage of cycles before would stay too.
                 gc.freeze()
-                self._has_frozen = True
+            self._is_first = False
         self._ended[study_id] = known + tuple(takewhile(lambda outcome: outcome.has_ended, new))
         return known + new
 
