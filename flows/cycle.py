@@ -149,13 +149,14 @@ def run(context: Context, loop: Loop, deadline: float | None) -> CycleSummary:
 def judged(context: Context, going: Going, ahead: Context | None, deadline: float | None) -> None:
     """The end of all trainings, and the gate's verdicts, each as soon as its turn has come. Where one needs
     trainings with further seeds, they begin beside the others. The next cycle waits for them, where there is
-    one, and what is planned for it is held against the news; a verdict that finds no time waits too."""
+    one, and what is planned for it is held against the news; a verdict that finds no time waits too. What of
+    this cycle was stopped is the next one's to take up: begun again here, it would count as if it trained."""
     while True:
         wanted = judge(context, going.ids)
         if ahead is None:
             going.begin(wanted)
         else:
-            begin_repeats(context, [each for each in wanted if each not in going.ids], deadline)
+            begin_repeats(context, [each for each in wanted if each not in going.begun], deadline)
             recheck(ahead)
         if not going.ids:
             return
