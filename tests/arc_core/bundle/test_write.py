@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def test_it_says_what_it_is_and_how_well_it_did(bundled):
 
     assert metadata.keys() >= NEEDED
     assert "not a medical device" in metadata["intended_use"]
-    assert metadata["eval_metrics"]["auc"] == result.metrics["auc"].model_dump()
+    assert metadata["eval_metrics"]["auc"] == asdict(result.metrics["auc"])
     assert str(result.metrics["auc"]) in readme
     for text in (metadata["name"], metadata["data_source"], readme.splitlines()[2]):
         assert "SIMULATED" in text

@@ -301,12 +301,14 @@ def test_of_many_faults_the_first_ten_are_told_and_how_many_there_are(folder):
 
 
 def test_many_faults_of_one_kind_do_not_hide_another(folder):
-    edit_rows(folder, lambda rows: [rows[0], *(row.replace(",", ",9", 1) for row in rows[1:])])
-    (folder / "images" / "notes.txt").write_text("x")
+    edit_rows(
+        folder, lambda rows: [rows[0], *(row.replace(",", ",9", 1) for row in rows[1:]), "ghost,1,p,s,c"]
+    )
     head, *told = complaint_of(folder).splitlines()
     assert head == f"{folder}: 25 faults. Mend them all; ten of them:"
     assert len(told) == 10
-    assert "notes.txt: this is no image" in told[1]
+    assert "the label of" in told[0]
+    assert "'ghost' has no image" in told[1]
 
 
 def test_the_faults_in_the_files_are_told_in_one_error(folder):
