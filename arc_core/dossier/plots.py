@@ -30,7 +30,7 @@ def plots_of(found: Evaluation, cases: Sequence[Case], evaluation: str, part: st
         band = (
             " with its pointwise 95 % band, resampled by patient"
             if is_firm
-            else "; of so few images of a class no band is drawn"
+            else "; so few are behind it that no band is drawn"
         )
         drawn += [
             ("roc", f"ROC curve{band}", roc(scores.roc, has_band=is_firm)),

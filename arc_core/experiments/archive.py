@@ -31,10 +31,8 @@ class Archive:
         self._is_first = True
 
     def forget(self) -> None:
-        """Let go of what is held; it is read again, 0.1 ms each.
-
-        The few that each cycle of a long loop adds lie scattered between what it lets go of, and keep many
-        times as much of the heap from being given back.
+        """Let go of what is held, 5.4 kB each, which nobody asks for between cycles; it is read again in
+        0.1 ms each.
         """
         self._ended.clear()
 
